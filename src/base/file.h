@@ -1,0 +1,70 @@
+/* Files: whole reads with a cap, crash-safe replacement, folders.
+ *
+ * Errors: BAL_ENOTFOUND (no such file), BAL_EIO (anything else from the system, with path, operation
+ * and strerror), BAL_ENOMEM. Test hook: bal_file_fail_after fails the N-th write/sync/rename. */
+#ifndef BAL_BASE_FILE_H
+#define BAL_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "ballast/status.h"
+
+/** Read a whole file; the buffer has a NUL after its end and is freed with bal_free.
+ *  BAL_EFORMAT when it is larger than max_bytes. */
+BAL_WARN_UNUSED bal_status bal_file_read(const char *path, size_t max_bytes, char **ret_data,
+                                         size_t *ret_size, bal_error *err);
+
+/** A file being replaced: bytes go to a temporary file beside it; commit makes them visible as one
+ *  step (write, fsync, rename, fsync of the folder), so that a crash leaves old or new, never half. */
+typedef struct bal_file_writer {
+    char *path;
+    char *temporary;
+    int fd;
+    bool failed;
+    unsigned char *buffer; /* write-behind */
+    size_t buffered;
+    bal_error error; /* first failure; reported by commit */
+} bal_file_writer;
+
+BAL_WARN_UNUSED bal_status bal_file_writer_open(bal_file_writer *writer, const char *path,
+                                                bal_error *err);
+/** Failures stick and are reported by commit. */
+void bal_file_writer_put(bal_file_writer *writer, const void *bytes, size_t size);
+/** Finish. On failure the old file is intact and the temporary one is gone. Releases the writer. */
+BAL_WARN_UNUSED bal_status bal_file_writer_commit(bal_file_writer *writer, bal_error *err);
+/** Give up: remove the temporary file. Fine on a zeroed or committed writer. */
+void bal_file_writer_abort(bal_file_writer *writer);
+
+/** bal_file_writer in one call. */
+BAL_WARN_UNUSED bal_status bal_file_replace(const char *path, const void *bytes, size_t size,
+                                            bal_error *err);
+
+/** Append bytes to a log file (created if missing), all or nothing as far as the system allows. */
+BAL_WARN_UNUSED bal_status bal_file_append(const char *path, const void *bytes, size_t size,
+                                           bal_error *err);
+
+/** Cut a file to `size` bytes (used to drop log lines written after the checkpoint resumed from). */
+BAL_WARN_UNUSED bal_status bal_file_truncate(const char *path, uint64_t size, bal_error *err);
+
+/** Create a folder and its parents; fine when there. */
+BAL_WARN_UNUSED bal_status bal_folder_make(const char *path, bal_error *err);
+/** Create exactly one new folder; BAL_EINVAL when it exists (for numbering run folders). */
+BAL_WARN_UNUSED bal_status bal_folder_claim(const char *path, bool *ret_created, bal_error *err);
+
+bool bal_path_exists(const char *path);
+bool bal_path_is_folder(const char *path);
+/** "a/b" + "c" → "a/b/c"; an absolute second part replaces the first. bal_free; NULL: no memory. */
+char *bal_path_join(const char *folder, const char *name);
+/** Folder part of a path ("." when none). bal_free; NULL: no memory. */
+char *bal_path_folder(const char *path);
+/** Last part of a path, a pointer into it. */
+const char *bal_path_name(const char *path);
+
+/** Test hook: let `countdown` system calls that write succeed and fail the next with ENOSPC, once
+ *  (< 0: never). */
+void bal_file_fail_after(int64_t countdown);
+
+#endif
