@@ -33,7 +33,9 @@ BAL_WARN_UNUSED bal_status bal_file_writer_open(bal_file_writer *writer, const c
                                                 bal_error *err);
 /** Failures stick and are reported by commit. */
 void bal_file_writer_put(bal_file_writer *writer, const void *bytes, size_t size);
-/** Finish. On failure the old file is intact and the temporary one is gone. Releases the writer. */
+/** Finish. On failure the old file is intact and the temporary one is gone; only when the very last
+ *  step fails, the sync of the folder, the whole new file is already in place (an error all the same,
+ *  because a power cut could bring the old one back). Releases the writer. */
 BAL_WARN_UNUSED bal_status bal_file_writer_commit(bal_file_writer *writer, bal_error *err);
 /** Give up: remove the temporary file. Fine on a zeroed or committed writer. */
 void bal_file_writer_abort(bal_file_writer *writer);
@@ -46,12 +48,14 @@ BAL_WARN_UNUSED bal_status bal_file_replace(const char *path, const void *bytes,
 BAL_WARN_UNUSED bal_status bal_file_append(const char *path, const void *bytes, size_t size,
                                            bal_error *err);
 
-/** Cut a file to `size` bytes (used to drop log lines written after the checkpoint resumed from). */
+/** Cut a file to `size` bytes (used to drop log lines written after the checkpoint resumed from);
+ *  BAL_EDATA when it is shorter than that. */
 BAL_WARN_UNUSED bal_status bal_file_truncate(const char *path, uint64_t size, bal_error *err);
 
 /** Create a folder and its parents; fine when there. */
 BAL_WARN_UNUSED bal_status bal_folder_make(const char *path, bal_error *err);
-/** Create exactly one new folder; BAL_EINVAL when it exists (for numbering run folders). */
+/** Create exactly one new folder (for numbering run folders). When there is something of that name
+ *  already: *ret_created is false, or BAL_EINVAL where ret_created is NULL. */
 BAL_WARN_UNUSED bal_status bal_folder_claim(const char *path, bool *ret_created, bal_error *err);
 
 bool bal_path_exists(const char *path);

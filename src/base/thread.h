@@ -10,6 +10,10 @@
 /** Processors this process may run on (affinity mask and cgroup quota respected), at least 1. */
 int bal_thread_processors(void);
 
+/** Processors the cgroup CPU quota is worth (version 2 and 1), rounded up; 0 when there is none.
+ *  `root` is "/"; tests give a folder with made-up proc/ and sys/ below it. */
+int bal_thread_quota(const char *root);
+
 /** One background thread that runs one job at a time. */
 typedef struct bal_worker bal_worker;
 
