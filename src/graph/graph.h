@@ -103,7 +103,12 @@ bal_value bal_graph_output(const bal_graph *graph, bal_value first, int32_t inde
 void bal_graph_set_name(bal_graph *graph, bal_value value, const char *format, ...)
     BAL_PRINTF(3, 4);
 
-/** A name prefix put before names of parameters, states and values made until the matching pop. */
+/** A fresh stream number for a random op (0, 1, 2, ...): each call site draws its own numbers. Numbers
+ *  that nodes already carry (a graph rebuilt from a file) are not handed out again. */
+int64_t bal_graph_next_stream(bal_graph *graph);
+
+/** A name prefix put before names of parameters, states and values made until the matching pop, with
+ *  a dot between: push "encoder", parameter "weight" → "encoder.weight". Inputs are not prefixed. */
 void bal_graph_push_scope(bal_graph *graph, const char *format, ...) BAL_PRINTF(2, 3);
 void bal_graph_pop_scope(bal_graph *graph);
 
@@ -118,9 +123,11 @@ BAL_WARN_UNUSED bal_status bal_graph_check(const bal_graph *graph, bal_error *er
 int32_t bal_graph_node_count(const bal_graph *graph);
 const bal_node *bal_graph_node(const bal_graph *graph, int32_t index);
 int32_t bal_graph_value_count(const bal_graph *graph);
+/** BAL_NO_VALUE gives an empty description (rank 0, no name). */
 const bal_value_info *bal_graph_info(const bal_graph *graph, bal_value value);
 /** Shape of a value; a rank-0 shape for BAL_NO_VALUE (so that failed builds do not crash). */
 bal_shape bal_graph_shape(const bal_graph *graph, bal_value value);
+/** The value of that name, or BAL_NO_VALUE (also when a pass has removed its node). */
 bal_value bal_graph_find(const bal_graph *graph, const char *name);
 
 /** Readable listing, one node per line: `%7 f32[32,512] = relu(%6)`, names and attributes included;
@@ -155,9 +162,17 @@ typedef struct bal_plan {
 #define BAL_PLAN_ALIGN 64
 
 /** Plan with buffer reuse (greedy by size, Pisarchyk & Lee 2020) and in-place outputs where the op
- *  allows. `keep` values stay readable after the run. */
+ *  allows. `keep` values stay readable after the run. `workspace_bytes` gives the scratch of each node
+ *  by node index (what the chosen kernels want); NULL: what the ops' reference kernels want. */
 BAL_WARN_UNUSED bal_status bal_plan_init(bal_plan *plan, const bal_graph *graph,
-                                         const bal_value *keep, int32_t n_keep, bal_error *err);
+                                         const bal_value *keep, int32_t n_keep,
+                                         const size_t *workspace_bytes, bal_error *err);
 void bal_plan_release(bal_plan *plan);
+
+/** Replay a plan and look for trouble: BAL_EINTERNAL names two things that are needed at the same time
+ *  and overlap without being an allowed in-place pair. For tests and debugging. */
+BAL_WARN_UNUSED bal_status bal_plan_verify(const bal_plan *plan, const bal_graph *graph,
+                                           const bal_value *keep, int32_t n_keep,
+                                           const size_t *workspace_bytes, bal_error *err);
 
 #endif
