@@ -41,6 +41,18 @@ enum {
     BAL_OP_FUSED = 1 << 3        /* made by the fusion pass; has an unfused equal */
 };
 
+/** Element-wise activations that fused ops take by number (attribute "activation"; stored in model
+ *  files, so never renumber). The fusion pass and ops/ agree on them here. */
+typedef enum bal_activation {
+    BAL_ACT_NONE,
+    BAL_ACT_RELU,
+    BAL_ACT_LEAKY_RELU,
+    BAL_ACT_GELU, /* exact: x·Φ(x) (Hendrycks & Gimpel 2016) */
+    BAL_ACT_SIGMOID,
+    BAL_ACT_TANH,
+    BAL_ACT_COUNT
+} bal_activation;
+
 struct bal_op {
     const char *name;    /* snake_case, unique */
     const char *summary; /* one line */

@@ -36,15 +36,7 @@ bal_value bal_square(bal_graph *g, bal_value x);
 bal_value bal_abs(bal_graph *g, bal_value x);
 
 /* ---- activations: relu.c leaky_relu.c gelu.c sigmoid.c tanh.c ---- */
-typedef enum bal_activation {
-    BAL_ACT_NONE,
-    BAL_ACT_RELU,
-    BAL_ACT_LEAKY_RELU,
-    BAL_ACT_GELU, /* exact: x·Φ(x) (Hendrycks & Gimpel 2016) */
-    BAL_ACT_SIGMOID,
-    BAL_ACT_TANH,
-    BAL_ACT_COUNT
-} bal_activation;
+/* bal_activation numbers them, see graph/op.h. */
 const char *bal_activation_name(bal_activation activation);
 bal_value bal_relu(bal_graph *g, bal_value x);
 bal_value bal_leaky_relu(bal_graph *g, bal_value x, double slope);
