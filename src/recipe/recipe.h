@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "guard/guard.h"
 #include "loss/loss.h"
 #include "nn/head.h"
 #include "ops/ops.h"
@@ -139,13 +140,6 @@ typedef struct bal_recipe_detector {
     int32_t n_options;
     bal_place place;
 } bal_recipe_detector;
-
-typedef enum bal_guard_policy {
-    BAL_GUARD_OFF,
-    BAL_GUARD_WARN,
-    BAL_GUARD_STOP,
-    BAL_GUARD_RECOVER
-} bal_guard_policy;
 
 typedef struct bal_recipe_rule {
     const char *text; /* as written */
