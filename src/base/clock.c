@@ -13,7 +13,8 @@ double bal_clock_seconds(void) {
 }
 
 /* Field 22 of /proc/self/stat is the start in clock ticks since boot (proc(5)). The second field is
- * the program's name in parentheses and may hold anything, so counting starts after the last one. */
+ * the program's name in parentheses and may hold anything, so counting starts after the last one.
+ */
 double bal_clock_since_exec(void) {
     char line[1024];
     FILE *file = fopen("/proc/self/stat", "re");

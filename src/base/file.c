@@ -2,9 +2,9 @@
  * are in path.c.
  *
  * Replacement follows the usual recipe (write a temporary file in the same folder, fsync it, rename
- * it over the old one, fsync the folder), so that after a crash or a power cut the name holds either
- * the old bytes or the new ones. Every call that changes the disk goes through a wrapper that retries
- * when interrupted and that the test hook can fail. */
+ * it over the old one, fsync the folder), so that after a crash or a power cut the name holds
+ * either the old bytes or the new ones. Every call that changes the disk goes through a wrapper
+ * that retries when interrupted and that the test hook can fail. */
 #include "base/file.h"
 
 #include <errno.h>
@@ -213,8 +213,8 @@ void bal_file_writer_put(bal_file_writer *writer, const void *bytes, size_t size
     }
 }
 
-/* Make the rename itself survive a power cut. Some file systems cannot sync a folder and say EINVAL;
- * there is nothing better to do on them. */
+/* Make the rename itself survive a power cut. Some file systems cannot sync a folder and say
+ * EINVAL; there is nothing better to do on them. */
 static bal_status sync_folder(const char *path, bal_error *err) {
     char *folder = bal_path_folder(path);
     if (!folder) return bal_fail_memory(err, strlen(path) + 1);

@@ -1,12 +1,14 @@
 /* Numbers to text and back, the same in every locale (part of text.h).
  *
- * Data sets come as millions of short decimals, so parsing has a fast path: when the digits, read as
- * an integer, stay below 2^53 and the power of ten is at most 10^22, both are exact doubles and one
- * multiplication or division rounds correctly (Clinger, "How to read floating point numbers
- * accurately", PLDI 1990). Everything else goes to the C library, from a canonical copy on the stack:
- * 770 significant digits decide every double, so longer ones are cut with a sticky last digit. */
+ * Data sets come as millions of short decimals, so parsing has a fast path: when the digits, read
+ * as an integer, stay below 2^53 and the power of ten is at most 10^22, both are exact doubles and
+ * one multiplication or division rounds correctly (Clinger, "How to read floating point numbers
+ * accurately", PLDI 1990). Everything else goes to the C library, from a canonical copy on the
+ * stack: 770 significant digits decide every double, so longer ones are cut with a sticky last
+ * digit. */
 #include "base/text.h"
 
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -90,8 +92,8 @@ static bool exact_double(const decimal *number, double *ret_value) {
     if (!number->exact || number->mantissa >= UINT64_C(1) << 53) return false;
     if (number->exponent < -22 || number->exponent > 22) return false;
     double value = (double)number->mantissa;
-    *ret_value = number->exponent < 0 ? value / powers[-number->exponent]
-                                      : value * powers[number->exponent];
+    *ret_value =
+        number->exponent < 0 ? value / powers[-number->exponent] : value * powers[number->exponent];
     return true;
 }
 
@@ -172,7 +174,8 @@ void bal_text_format_double(double value, char buffer[32]) {
     }
     locale_t c = get_c_locale();
     locale_t caller = uselocale(c);
-    for (int digits = 15; digits <= 17; digits++) {
+    /* 15 digits survive the way through any normal double; subnormal ones may need fewer. */
+    for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         snprintf(buffer, 32, "%.*g", digits, value);
         if (strtod_l(buffer, NULL, c) == value) break;
     }

@@ -77,7 +77,8 @@ char *bal_path_join(const char *folder, const char *name) {
 char *bal_path_folder(const char *path) {
     const char *slash = strrchr(path, '/');
     if (!slash) return bal_strdup(".");
-    while (slash > path && slash[-1] == '/') slash--;
+    while (slash > path && slash[-1] == '/')
+        slash--;
     return bal_strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 

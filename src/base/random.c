@@ -38,7 +38,8 @@ uint64_t bal_random_below(bal_random *random, uint64_t bound) {
     uint128 product = (uint128)bal_random_u64(random) * bound;
     if ((uint64_t)product < bound) {
         uint64_t unfair = -bound % bound; /* 2^64 mod bound */
-        while ((uint64_t)product < unfair) product = (uint128)bal_random_u64(random) * bound;
+        while ((uint64_t)product < unfair)
+            product = (uint128)bal_random_u64(random) * bound;
     }
     return (uint64_t)(product >> 64);
 }
@@ -59,6 +60,7 @@ void bal_random_permutation(bal_random *random, int64_t *ret_order, size_t count
 
 uint64_t bal_hash_name(const char *name) {
     uint64_t hash = UINT64_C(0xCBF29CE484222325);
-    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001B3);
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001B3);
     return hash;
 }

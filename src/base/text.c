@@ -77,7 +77,8 @@ size_t bal_text_distance(const char *a, const char *b) {
     size_t *cells = bal_calloc(columns + 1, 3 * sizeof *cells);
     if (!cells) return rows > columns ? rows : columns; /* the upper bound */
     size_t *before = cells, *above = cells + columns + 1, *row = above + columns + 1;
-    for (size_t j = 0; j <= columns; j++) above[j] = j;
+    for (size_t j = 0; j <= columns; j++)
+        above[j] = j;
 
     for (size_t i = 1; i <= rows; i++) {
         row[0] = i;
@@ -132,7 +133,8 @@ bool bal_text_glob(const char *pattern, const char *text) {
             return false;
         }
     }
-    while (*pattern == '*') pattern++;
+    while (*pattern == '*')
+        pattern++;
     return *pattern == '\0';
 }
 

@@ -38,8 +38,8 @@ static char *read_small(const char *root, const char *path) {
     return data;
 }
 
-/* Processors that `quota` microseconds per `period` are worth, rounded up: a fraction of a processor
- * is better used and throttled than left idle. 0: no limit. */
+/* Processors that `quota` microseconds per `period` are worth, rounded up: a fraction of a
+ * processor is better used and throttled than left idle. 0: no limit. */
 static int quota_processors(long long quota, long long period) {
     if (quota <= 0 || period <= 0) return 0;
     long long count = quota / period + (quota % period != 0);
@@ -91,7 +91,8 @@ static bool has_word(const char *list, const char *word) {
     size_t length = strlen(word);
     for (const char *at = list; at; at = strchr(at, ',')) {
         if (*at == ',') at++;
-        if (strncmp(at, word, length) == 0 && (at[length] == ',' || at[length] == '\0')) return true;
+        if (strncmp(at, word, length) == 0 && (at[length] == ',' || at[length] == '\0'))
+            return true;
     }
     return false;
 }
@@ -143,7 +144,8 @@ static void *worker_main(void *user) {
     bal_worker *worker = user;
     pthread_mutex_lock(&worker->mutex);
     for (;;) {
-        while (!worker->job && !worker->stop) pthread_cond_wait(&worker->changed, &worker->mutex);
+        while (!worker->job && !worker->stop)
+            pthread_cond_wait(&worker->changed, &worker->mutex);
         if (!worker->job) break;
         pthread_mutex_unlock(&worker->mutex);
         worker->job(worker->argument);
@@ -188,7 +190,8 @@ void bal_worker_start(bal_worker *worker, void (*job)(void *), void *argument) {
 
 void bal_worker_wait(bal_worker *worker) {
     pthread_mutex_lock(&worker->mutex);
-    while (worker->job) pthread_cond_wait(&worker->changed, &worker->mutex);
+    while (worker->job)
+        pthread_cond_wait(&worker->changed, &worker->mutex);
     pthread_mutex_unlock(&worker->mutex);
 }
 
