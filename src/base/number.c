@@ -17,6 +17,8 @@
 #include <string.h>
 #include <strings.h>
 
+__extension__ typedef unsigned __int128 uint128;
+
 enum { DIGITS_MAX = 770, EXPONENT_MAX = 1000000 };
 
 static locale_t c_locale;
@@ -97,6 +99,23 @@ static bool exact_double(const decimal *number, double *ret_value) {
     return true;
 }
 
+/* mantissa / 10^k, 0 < k < 20. The quotient of the mantissa shifted to the top of 128 bits has at
+ * least 64 bits; with the remainder folded into the last one, the conversion to 53 bits rounds
+ * correctly. The result is above 1e-20, so scaling it is exact. */
+static bool divided_double(const decimal *number, double *ret_value) {
+    if (!number->exact || number->mantissa == 0) return false;
+    if (number->exponent < -19 || number->exponent >= 0) return false;
+    uint64_t divisor = 1;
+    for (int64_t k = number->exponent; k < 0; k++)
+        divisor *= 10;
+    int shift = 64 + __builtin_clzll(number->mantissa);
+    uint128 dividend = (uint128)number->mantissa << shift;
+    uint128 quotient = dividend / divisor;
+    quotient |= quotient * divisor != dividend;
+    *ret_value = ldexp((double)quotient, -shift);
+    return true;
+}
+
 static double library_double(const decimal *number) {
     char buffer[DIGITS_MAX + 32];
     size_t used = 0;
@@ -141,7 +160,8 @@ bool bal_text_parse_double(const char *text, size_t length, double *ret_value) {
     double value;
     if (at < end && (is_digit(*at) || *at == '.')) {
         if (!scan_decimal(at, end, &number)) return false;
-        if (!exact_double(&number, &value)) value = library_double(&number);
+        if (!exact_double(&number, &value) && !divided_double(&number, &value))
+            value = library_double(&number);
     } else if (!parse_special(at, (size_t)(end - at), &value)) {
         return false;
     }

@@ -267,6 +267,28 @@ static void agrees_with_strtod(void **state) {
     }
 }
 
+/* The hard cases of rounding: halfway between two neighbouring doubles of 51 to 53 whole bits,
+ * written exactly and one unit of the last place beside. */
+static void rounds_halves_to_even(void **state) {
+    bal_random random;
+    bal_random_init(&random, 7, 0);
+    char text[128];
+    for (int i = 0; i < 20000; i++) {
+        /* an odd number of 54 bits over a power of two small enough for 19 decimal digits */
+        uint64_t odd = bal_random_u64(&random) >> 10 | UINT64_C(1) << 53 | 1;
+        int shift = (int)bal_random_below(&random, 3) + 1;
+        uint64_t whole = odd >> shift, part = odd & ((UINT64_C(1) << shift) - 1);
+        unsigned thousandths = (unsigned)(part * 1000 >> shift);
+        for (int beside = -1; beside <= 1; beside++) {
+            snprintf(text, sizeof text, "%llu.%03u", (unsigned long long)whole,
+                     thousandths + (unsigned)beside);
+            expect_as_library(text);
+        }
+        snprintf(text, sizeof text, "%llu", (unsigned long long)odd);
+        expect_as_library(text);
+    }
+}
+
 static void formats_shortest(void **state) {
     static const struct {
         double value;
@@ -374,6 +396,7 @@ int main(void) {
         cmocka_unit_test(refuses_what_it_should),
         cmocka_unit_test(parses_very_long_digits),
         cmocka_unit_test(agrees_with_strtod),
+        cmocka_unit_test(rounds_halves_to_even),
         cmocka_unit_test(formats_shortest),
         cmocka_unit_test(integers),
         cmocka_unit_test(locale_does_not_matter),
