@@ -39,7 +39,8 @@ bool bal_shape_equal(const bal_shape *a, const bal_shape *b) {
 
 int64_t bal_shape_count(const bal_shape *shape) {
     int64_t count = 1;
-    for (int32_t i = 0; i < shape->rank; i++) count *= shape->dim[i];
+    for (int32_t i = 0; i < shape->rank; i++)
+        count *= shape->dim[i];
     return count;
 }
 
@@ -86,11 +87,11 @@ bal_status bal_tensor_init(bal_tensor *tensor, bal_dtype dtype, bal_shape shape,
     size_t bytes;
     if (!bal_shape_bytes(&shape, dtype, &bytes)) {
         char text[128];
-        return bal_fail(err, BAL_EOVERFLOW,
-                        "no tensor can have shape %s and type %s: dimensions must be at least 0, at "
-                        "most %d of them, and their product must fit 63 bits",
-                        bal_shape_text(&shape, text, sizeof text), bal_dtype_name(dtype),
-                        BAL_RANK_MAX);
+        return bal_fail(
+            err, BAL_EOVERFLOW,
+            "no tensor can have shape %s and type %s: dimensions must be at least 0, at "
+            "most %d of them, and their product must fit 63 bits",
+            bal_shape_text(&shape, text, sizeof text), bal_dtype_name(dtype), BAL_RANK_MAX);
     }
     void *data = bal_calloc(bytes, 1);
     if (!data) return bal_fail_memory(err, bytes);

@@ -19,27 +19,29 @@ typedef struct seed {
     size_t size;
 } seed;
 
-typedef struct corpus {
+typedef struct seed_list {
     seed seeds[SEEDS_MAX];
     size_t count;
-} corpus;
+} seed_list;
 
 static int is_seed(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
 
 /* Sorted by name, so that the mutations are the same on every machine. */
-static bool load_corpus(const char *folder, corpus *corpus) {
+static bool load_corpus(const char *folder, seed_list *corpus) {
     struct dirent **entries;
     int found = scandir(folder, &entries, is_seed, alphasort);
     bool ok = found > 0 && found <= SEEDS_MAX;
-    if (!ok) fprintf(stderr, "%s: wanted 1 to %d corpus files, found %d\n", folder, SEEDS_MAX, found);
+    if (!ok)
+        fprintf(stderr, "%s: wanted 1 to %d corpus files, found %d\n", folder, SEEDS_MAX, found);
     for (int i = 0; i < found; i++) {
         bal_error err = {0};
         char *path = ok ? bal_path_join(folder, entries[i]->d_name) : NULL;
         if (ok) {
             seed *next = &corpus->seeds[corpus->count];
-            ok = path && bal_file_read(path, SEED_BYTES_MAX, &next->bytes, &next->size, &err) == BAL_OK;
+            ok = path &&
+                 bal_file_read(path, SEED_BYTES_MAX, &next->bytes, &next->size, &err) == BAL_OK;
             if (ok) corpus->count++;
             if (!ok) fprintf(stderr, "%s\n", err.message);
         }
@@ -83,7 +85,8 @@ static size_t splice(bal_random *random, unsigned char *input, size_t size, cons
     return size - cut + length;
 }
 
-static size_t mutate(bal_random *random, unsigned char *input, size_t size, const corpus *corpus) {
+static size_t mutate(bal_random *random, unsigned char *input, size_t size,
+                     const seed_list *corpus) {
     static const char marks[] = "\0\"\\,;\t\r\n{}[]()':-+.eE0129 \x80\xff";
     size_t steps = 1 + below(random, 8);
     for (size_t step = 0; step < steps; step++) {
@@ -118,7 +121,7 @@ static bool run_input(const void *bytes, size_t size) {
     return true;
 }
 
-static bool replay(const corpus *corpus, size_t mutations) {
+static bool replay(const seed_list *corpus, size_t mutations) {
     static unsigned char input[INPUT_BYTES_MAX];
     bal_random random;
     bool ok = true;
@@ -137,7 +140,7 @@ static bool replay(const corpus *corpus, size_t mutations) {
 }
 
 int main(int argc, char **argv) {
-    static corpus corpus;
+    static seed_list corpus;
     if (argc < 2 || argc > 3) {
         fprintf(stderr, "usage: %s FOLDER [MUTATIONS]\n", argv[0]);
         return 2;
@@ -145,6 +148,7 @@ int main(int argc, char **argv) {
     size_t mutations = argc == 3 ? (size_t)strtoull(argv[2], NULL, 10) : MUTATIONS;
     bool ok = load_corpus(argv[1], &corpus) && replay(&corpus, mutations);
     printf("%zu seeds, %zu mutations\n", corpus.count, mutations);
-    for (size_t i = 0; i < corpus.count; i++) bal_free(corpus.seeds[i].bytes);
+    for (size_t i = 0; i < corpus.count; i++)
+        bal_free(corpus.seeds[i].bytes);
     return ok ? 0 : 1;
 }

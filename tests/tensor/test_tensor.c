@@ -47,8 +47,12 @@ static void test_shape_bytes(void **state) {
 
 static void test_shape_bytes_refuses(void **state) {
     size_t bytes = 99;
-    bal_shape shapes[] = {BAL_SHAPE1(-1), BAL_SHAPE2(INT64_MAX, 2), BAL_SHAPE1(INT64_MAX / 4 + 1),
-                          BAL_SHAPE3(0, INT64_MAX, 2), {-1, {0}}, {BAL_RANK_MAX + 1, {1}}};
+    bal_shape shapes[] = {BAL_SHAPE1(-1),
+                          BAL_SHAPE2(INT64_MAX, 2),
+                          BAL_SHAPE1(INT64_MAX / 4 + 1),
+                          BAL_SHAPE3(0, INT64_MAX, 2),
+                          {-1, {0}},
+                          {BAL_RANK_MAX + 1, {1}}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         assert_false(bal_shape_bytes(&shapes[i], BAL_F32, &bytes));
     }
@@ -61,7 +65,8 @@ static void test_shape_text(void **state) {
     char text[128], tiny[5];
     bal_shape shape = BAL_SHAPE2(32, 126), scalar = {0};
     bal_shape wide = {BAL_RANK_MAX, {0}};
-    for (int i = 0; i < BAL_RANK_MAX; i++) wide.dim[i] = INT64_MAX;
+    for (int i = 0; i < BAL_RANK_MAX; i++)
+        wide.dim[i] = INT64_MAX;
     assert_string_equal(bal_shape_text(&shape, text, sizeof text), "[32,126]");
     assert_string_equal(bal_shape_text(&scalar, text, sizeof text), "[]");
     bal_shape_text(&wide, text, sizeof text);
@@ -76,7 +81,8 @@ static void test_tensor_owns_zeroed_data(void **state) {
     assert_int_equal(bal_tensor_init(&tensor, BAL_I64, BAL_SHAPE2(3, 2), &err), BAL_OK);
     assert_int_equal(bal_tensor_count(&tensor), 6);
     assert_true(tensor.owned);
-    for (int i = 0; i < 6; i++) assert_int_equal(((int64_t *)tensor.data)[i], 0);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(((int64_t *)tensor.data)[i], 0);
     bal_tensor_release(&tensor);
     assert_null(tensor.data);
     bal_tensor_release(&tensor); /* again is fine */
