@@ -1,15 +1,19 @@
 /* add: y = a + b, b broadcasting.
  *
- * Gradient: dy/da = 1 and dy/db = 1, so a gets the incoming gradient and b its sum over the elements
- * that b was repeated for. */
+ * Gradient: dy/da = 1 and dy/db = 1, so a gets the incoming gradient and b its sum over the
+ * elements that b was repeated for. */
 #include "ops/ops.h"
 #include "ops/reference.h"
 #include "ops/rules.h"
 #include "ops/table.h"
 
-static double apply(double a, double b, const bal_attr *attr) { return a + b; }
+static double apply(double a, double b, const bal_attr *attr) {
+    return a + b;
+}
 
-static void reference(const bal_kernel_args *args) { bal_reference_map2(args, apply); }
+static void reference(const bal_kernel_args *args) {
+    bal_reference_map2(args, apply);
+}
 
 static void grad(bal_graph *graph, const bal_node *node, const bal_value *grad_out,
                  bal_value *ret_grad_in) {
@@ -28,7 +32,7 @@ const bal_op bal_op_add = {
     .infer = bal_infer_broadcast,
     .grad = grad,
     .reference = reference,
-    .tolerance = 1e-6,
+    .tolerance = 2e-7,
 };
 
 bal_value bal_add(bal_graph *g, bal_value a, bal_value b) {

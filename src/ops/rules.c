@@ -2,7 +2,6 @@
 #include "ops/rules.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "ops/ops.h"
@@ -21,15 +20,6 @@ bal_dtype bal_input_dtype(const bal_graph *graph, const bal_node *node, int32_t 
     return bal_graph_info(graph, node->in[index])->dtype;
 }
 
-bal_status bal_rule_fail(const bal_node *node, bal_error *err, const char *format, ...) {
-    char sentence[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    return bal_fail(err, BAL_EINVAL, "%s: %s", node->op->name, sentence);
-}
-
 /* "f32[5]" of an input, for the "but is" half of a sentence. */
 static const char *given_text(const bal_graph *graph, const bal_node *node, int32_t index,
                               char buffer[SHAPE_TEXT_MAX + 8]) {
@@ -45,8 +35,8 @@ bal_status bal_rule_type(const bal_graph *graph, const bal_node *node, int32_t i
                          const char *what, bal_dtype wanted, bal_error *err) {
     char given[SHAPE_TEXT_MAX + 8];
     if (bal_input_dtype(graph, node, index) == wanted) return BAL_OK;
-    return bal_rule_fail(node, err, "%s must be of type %s, but is %s", what,
-                         bal_dtype_name(wanted), given_text(graph, node, index, given));
+    return bal_fail(err, BAL_EINVAL, "%s must be of type %s, but is %s", what,
+                    bal_dtype_name(wanted), given_text(graph, node, index, given));
 }
 
 bal_status bal_rule_real(const bal_graph *graph, const bal_node *node, int32_t index,
@@ -58,8 +48,8 @@ bal_status bal_rule_rank(const bal_graph *graph, const bal_node *node, int32_t i
                          const char *what, int32_t wanted, bal_error *err) {
     char given[SHAPE_TEXT_MAX + 8];
     if (bal_input_shape(graph, node, index).rank == wanted) return BAL_OK;
-    return bal_rule_fail(node, err, "%s must have %d dimension%s, but is %s", what, (int)wanted,
-                         wanted == 1 ? "" : "s", given_text(graph, node, index, given));
+    return bal_fail(err, BAL_EINVAL, "%s must have %d dimension%s, but is %s", what, (int)wanted,
+                    wanted == 1 ? "" : "s", given_text(graph, node, index, given));
 }
 
 bal_status bal_rule_shape(const bal_graph *graph, const bal_node *node, int32_t index,
@@ -67,25 +57,25 @@ bal_status bal_rule_shape(const bal_graph *graph, const bal_node *node, int32_t 
     char given[SHAPE_TEXT_MAX + 8], text[SHAPE_TEXT_MAX];
     bal_shape shape = bal_input_shape(graph, node, index);
     if (bal_shape_equal(&shape, &wanted)) return BAL_OK;
-    return bal_rule_fail(node, err, "%s must be %s, but is %s", what,
-                         bal_shape_text(&wanted, text, sizeof text),
-                         given_text(graph, node, index, given));
+    return bal_fail(err, BAL_EINVAL, "%s must be %s, but is %s", what,
+                    bal_shape_text(&wanted, text, sizeof text),
+                    given_text(graph, node, index, given));
 }
 
-bal_status bal_rule_range(const bal_node *node, const char *what, double value, double low,
-                          double high, bal_error *err) {
+bal_status bal_rule_range(const bal_node *node, int32_t attr, double low, double high,
+                          bal_error *err) {
+    double value = node->attr[attr].f;
     if (isfinite(value) && value >= low && value <= high) return BAL_OK;
-    return bal_rule_fail(node, err, "%s must be a number from %g to %g, but is %g", what, low, high,
-                         value);
+    return bal_fail(err, BAL_EINVAL, "%s must be a number from %g to %g, but is %g",
+                    node->op->attrs[attr].name, low, high, value);
 }
 
-bal_status bal_rule_axis(const bal_graph *graph, const bal_node *node, int64_t axis,
-                         bal_error *err) {
-    char given[SHAPE_TEXT_MAX + 8];
-    int32_t rank = bal_input_shape(graph, node, 0).rank;
-    if (axis >= 0 && axis < rank) return BAL_OK;
-    return bal_rule_fail(node, err, "axis must be one of 0 to %d, the axes of %s, but is %lld",
-                         (int)rank - 1, given_text(graph, node, 0, given), (long long)axis);
+bal_status bal_rule_axis(int64_t axis, const bal_shape *shape, bal_error *err) {
+    char text[SHAPE_TEXT_MAX];
+    if (axis >= 0 && axis < shape->rank) return BAL_OK;
+    return bal_fail(err, BAL_EINVAL, "axis must be one of 0 to %d, the axes of %s, but is %lld",
+                    (int)shape->rank - 1, bal_shape_text(shape, text, sizeof text),
+                    (long long)axis);
 }
 
 bal_status bal_infer_same(BAL_INFER_PARAMS) {
@@ -110,13 +100,22 @@ bal_status bal_infer_broadcast(BAL_INFER_PARAMS) {
     BAL_TRY(bal_rule_real(graph, node, 0, "a", err));
     BAL_TRY(bal_rule_real(graph, node, 1, "b", err));
     if (!bal_shape_broadcasts(&a, &b)) {
-        return bal_rule_fail(node, err,
-                             "b must have the shape of a (%s), its trailing dimensions, or [1], "
-                             "but is %s",
-                             given_text(graph, node, 0, given_a),
-                             given_text(graph, node, 1, given_b));
+        return bal_fail(err, BAL_EINVAL,
+                        "b must have the shape of a (%s), its trailing dimensions, or [1], "
+                        "but is %s",
+                        given_text(graph, node, 0, given_a), given_text(graph, node, 1, given_b));
     }
     *ret_shape = a;
+    *ret_dtype = bal_graph_float_type(graph);
+    return BAL_OK;
+}
+
+bal_status bal_infer_reduction(BAL_INFER_PARAMS) {
+    bal_shape x = bal_input_shape(graph, node, 0);
+    int64_t axis = node->attr[0].i;
+    BAL_TRY(bal_rule_real(graph, node, 0, "x", err));
+    if (axis >= 0) BAL_TRY(bal_rule_axis(axis, &x, err));
+    *ret_shape = bal_shape_without(&x, axis < 0 ? -1 : (int32_t)axis);
     *ret_dtype = bal_graph_float_type(graph);
     return BAL_OK;
 }
@@ -136,6 +135,30 @@ bal_shape bal_shape_without(const bal_shape *shape, int32_t axis) {
     for (int32_t d = 0; d < rest.rank; d++)
         rest.dim[d] = shape->dim[d < axis ? d : d + 1];
     return rest;
+}
+
+void bal_shape_to_attrs(const bal_shape *shape, bal_attr ret_attrs[BAL_SHAPE_ATTRS]) {
+    ret_attrs[0].i = shape->rank;
+    for (int32_t d = 0; d < BAL_RANK_MAX; d++)
+        ret_attrs[1 + d].i = d < shape->rank ? shape->dim[d] : 0;
+}
+
+bal_status bal_rule_shape_attrs(const bal_attr *attrs, bal_shape *ret_shape, bal_error *err) {
+    if (attrs[0].i < 1 || attrs[0].i > BAL_RANK_MAX) {
+        return bal_fail(err, BAL_EINVAL,
+                        "the wanted shape must have 1 to %d dimensions, but has %lld", BAL_RANK_MAX,
+                        (long long)attrs[0].i);
+    }
+    bal_shape shape = {.rank = (int32_t)attrs[0].i};
+    for (int32_t d = 0; d < shape.rank; d++) {
+        shape.dim[d] = attrs[1 + d].i;
+        if (shape.dim[d] < -1) {
+            return bal_fail(err, BAL_EINVAL, "dimension %d of the wanted shape must not be %lld",
+                            (int)d, (long long)shape.dim[d]);
+        }
+    }
+    *ret_shape = shape;
+    return BAL_OK;
 }
 
 /* d/db Σ_i g_i·f(b_(i mod n)) collects every i that met the same element of b. With the trailing

@@ -1,8 +1,9 @@
 /* What shape rules and gradients share.
  *
  * A shape rule (`infer` of an op) reads a node's inputs through the graph and either yields the types
- * and shapes of its outputs or refuses with one sentence: op, operand, what was wanted, what was given,
- * e.g. "linear: bias must be [4], but is f32[5]". The checks below write those sentences.
+ * and shapes of its outputs or refuses with one sentence: operand, what was wanted, what was given,
+ * e.g. "bias must be [4], but is f32[5]" (the graph puts op and operands before it). The checks below
+ * write those sentences.
  *
  * In the checks, `index` is the position of the input and `what` its name in the documentation of the
  * op ("x", "bias", "labels"). Optional inputs that were not given must be skipped by the caller
@@ -23,10 +24,6 @@ bool bal_has_input(const bal_node *node, int32_t index);
 bal_shape bal_input_shape(const bal_graph *graph, const bal_node *node, int32_t index);
 bal_dtype bal_input_dtype(const bal_graph *graph, const bal_node *node, int32_t index);
 
-/** BAL_EINVAL with "<op>: <sentence>". */
-bal_status bal_rule_fail(const bal_node *node, bal_error *err, const char *format, ...)
-    BAL_PRINTF(3, 4);
-
 /* ---- checks of one input ---- */
 
 BAL_WARN_UNUSED bal_status bal_rule_type(const bal_graph *graph, const bal_node *node, int32_t index,
@@ -41,12 +38,11 @@ BAL_WARN_UNUSED bal_status bal_rule_shape(const bal_graph *graph, const bal_node
 
 /* ---- checks of attributes ---- */
 
-/** A finite number in [low, high]; `what` is the attribute's name. */
-BAL_WARN_UNUSED bal_status bal_rule_range(const bal_node *node, const char *what, double value,
-                                          double low, double high, bal_error *err);
-/** An axis of input 0 in 0..rank−1. */
-BAL_WARN_UNUSED bal_status bal_rule_axis(const bal_graph *graph, const bal_node *node, int64_t axis,
-                                         bal_error *err);
+/** A finite number in [low, high]. */
+BAL_WARN_UNUSED bal_status bal_rule_range(const bal_node *node, int32_t attr, double low, double high,
+                                          bal_error *err);
+/** One of 0..rank−1. */
+BAL_WARN_UNUSED bal_status bal_rule_axis(int64_t axis, const bal_shape *shape, bal_error *err);
 
 /* ---- rules used as they are ---- */
 
@@ -54,6 +50,8 @@ BAL_WARN_UNUSED bal_status bal_rule_axis(const bal_graph *graph, const bal_node 
 bal_status bal_infer_same(BAL_INFER_PARAMS);
 /** Two real inputs, the second broadcasting to the first; the output is like the first. */
 bal_status bal_infer_broadcast(BAL_INFER_PARAMS);
+/** One real input x and attribute 0 an axis (< 0: all): x without that axis. */
+bal_status bal_infer_reduction(BAL_INFER_PARAMS);
 
 /* ---- shapes ---- */
 
@@ -61,6 +59,20 @@ bal_status bal_infer_broadcast(BAL_INFER_PARAMS);
 bool bal_shape_broadcasts(const bal_shape *a, const bal_shape *b);
 /** `shape` without `axis`; [1] for a rank-1 shape or axis < 0. */
 bal_shape bal_shape_without(const bal_shape *shape, int32_t axis);
+
+/* A shape as attributes: the rank and then BAL_RANK_MAX dimensions, unused ones 0. */
+#define BAL_SHAPE_ATTRS (1 + BAL_RANK_MAX)
+/* clang-format off */
+#define BAL_SHAPE_ATTR_SPECS                                    \
+    {"rank", BAL_ATTR_INT},                                     \
+    {"dim0", BAL_ATTR_INT}, {"dim1", BAL_ATTR_INT},             \
+    {"dim2", BAL_ATTR_INT}, {"dim3", BAL_ATTR_INT},             \
+    {"dim4", BAL_ATTR_INT}, {"dim5", BAL_ATTR_INT}
+/* clang-format on */
+void bal_shape_to_attrs(const bal_shape *shape, bal_attr ret_attrs[BAL_SHAPE_ATTRS]);
+/** Refuses a rank outside 1..BAL_RANK_MAX and dimensions below -1. */
+BAL_WARN_UNUSED bal_status bal_rule_shape_attrs(const bal_attr *attrs, bal_shape *ret_shape,
+                                                bal_error *err);
 
 /* ---- gradients ---- */
 

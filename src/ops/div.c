@@ -1,0 +1,43 @@
+/* div: y = a / b element by element, b broadcasting. Division by zero gives the infinities and NaN
+ * of IEEE 754.
+ *
+ * Gradient, with g = dL/dy: dL/da = g / b. From dy/db = −a/b² = −y/b, dL/db = −Σ g·y/b over the
+ * elements that b was repeated for; using y saves the square, which could overflow. */
+#include "ops/ops.h"
+#include "ops/reference.h"
+#include "ops/rules.h"
+#include "ops/table.h"
+
+static double apply(double a, double b, const bal_attr *attr) {
+    return a / b;
+}
+
+static void reference(const bal_kernel_args *args) {
+    bal_reference_map2(args, apply);
+}
+
+static void grad(bal_graph *graph, const bal_node *node, const bal_value *grad_out,
+                 bal_value *ret_grad_in) {
+    bal_value b = node->in[1], y = node->out[0], g = grad_out[0];
+    bal_value slope = bal_div(graph, bal_mul(graph, g, y), b);
+    ret_grad_in[0] = bal_div(graph, g, b);
+    ret_grad_in[1] = bal_neg(graph, bal_reduce_to(graph, slope, bal_graph_shape(graph, b)));
+}
+
+const bal_op bal_op_div = {
+    .name = "div",
+    .summary = "a / b element by element, b broadcasting",
+    .source = "",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .inplace_in = 1u << 0 | 1u << 1,
+    .infer = bal_infer_broadcast,
+    .grad = grad,
+    .reference = reference,
+    .tolerance = 2e-7,
+};
+
+bal_value bal_div(bal_graph *g, bal_value a, bal_value b) {
+    return bal_graph_add(g, &bal_op_div, (bal_value[]){a, b}, 2, NULL);
+}

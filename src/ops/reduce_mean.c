@@ -1,0 +1,57 @@
+/* reduce_mean: the mean over one axis of length n, which disappears, or over everything (axis < 0),
+ * summed in double.
+ *
+ * Gradient: dy/dx_j = 1/n, so the incoming gradient is divided by n, while it is small, and
+ * repeated along the axis. */
+#include "ops/ops.h"
+#include "ops/reference.h"
+#include "ops/rules.h"
+#include "ops/table.h"
+
+enum { ATTR_AXIS, ATTR_COUNT };
+
+static const bal_attr_spec attrs[ATTR_COUNT] = {
+    [ATTR_AXIS] = {"axis", BAL_ATTR_INT},
+};
+
+static void grad(bal_graph *graph, const bal_node *node, const bal_value *grad_out,
+                 bal_value *ret_grad_in) {
+    bal_shape shape = bal_input_shape(graph, node, 0);
+    int32_t axis = (int32_t)node->attr[ATTR_AXIS].i;
+    double n = (double)bal_axis_view_of(&shape, axis).length;
+    bal_value share = bal_scale(graph, grad_out[0], 1.0 / n, 0.0);
+    ret_grad_in[0] = bal_expand(graph, share, axis, shape);
+}
+
+static void reference(const bal_kernel_args *args) {
+    const bal_operand *x = &args->in[0], *y = &args->out[0];
+    bal_axis_view view = bal_axis_view_of(&x->shape, (int32_t)args->node->attr[ATTR_AXIS].i);
+    for (int64_t o = 0; o < view.outer; o++) {
+        for (int64_t i = 0; i < view.inner; i++) {
+            double sum = 0.0;
+            for (int64_t j = 0; j < view.length; j++)
+                sum += bal_get_real(x, (o * view.length + j) * view.inner + i);
+            bal_set_real(y, o * view.inner + i, sum / (double)view.length);
+        }
+    }
+}
+
+const bal_op bal_op_reduce_mean = {
+    .name = "reduce_mean",
+    .summary = "mean over an axis or over everything",
+    .source = "",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .attrs = attrs,
+    .n_attrs = ATTR_COUNT,
+    .infer = bal_infer_reduction,
+    .grad = grad,
+    .reference = reference,
+    .tolerance = 1e-5,
+};
+
+bal_value bal_reduce_mean(bal_graph *g, bal_value x, int32_t axis) {
+    bal_attr attr[ATTR_COUNT] = {[ATTR_AXIS].i = axis};
+    return bal_graph_add(g, &bal_op_reduce_mean, &x, 1, attr);
+}
