@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void bal_log_printf(const bal_log *log, bal_log_level level, const char *format, ...) {
+void bal_log_printf(const bal_log_sink *log, bal_log_level level, const char *format, ...) {
     if (!log || !log->write || level < log->level) return;
     char message[1024];
     va_list args;

@@ -30,7 +30,7 @@ typedef struct bal_split_options {
  *  empty, or a non-zero fraction gets no row although rows ≥ 10. */
 BAL_WARN_UNUSED bal_status bal_split_init(bal_split *split, const bal_split_options *options,
                                           int64_t rows, const int32_t *labels, int32_t classes,
-                                          const char *const *class_names, const bal_log *log,
+                                          const char *const *class_names, const bal_log_sink *log,
                                           bal_error *err);
 void bal_split_release(bal_split *split);
 

@@ -54,7 +54,7 @@ typedef struct bal_table_options {
 /** Read or simulate. BAL_EDATA (also for a missing file, malformed content, a text cell among numbers
  *  with row, line and column name, duplicate header names, zero rows, unknown columns with the nearest
  *  name, NaN/Inf features unless missing is "mean"). */
-BAL_WARN_UNUSED bal_status bal_table_load(const bal_table_options *options, const bal_log *log,
+BAL_WARN_UNUSED bal_status bal_table_load(const bal_table_options *options, const bal_log_sink *log,
                                           bal_table **ret_table, bal_error *err);
 void bal_table_free(bal_table *table);
 

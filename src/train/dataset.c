@@ -48,7 +48,7 @@ void bal_dataset_table_options(const bal_recipe *recipe, const char **ret_column
     };
 }
 
-static bal_status load_table(const bal_recipe *recipe, const bal_log *log, bal_table **ret_table,
+static bal_status load_table(const bal_recipe *recipe, const bal_log_sink *log, bal_table **ret_table,
                              bal_error *err) {
     const char **columns = bal_calloc((size_t)recipe->n_heads + 1, sizeof *columns);
     if (!columns) return bal_fail_memory(err, sizeof *columns);
@@ -60,7 +60,7 @@ static bal_status load_table(const bal_recipe *recipe, const bal_log *log, bal_t
 }
 
 /** Leave out the rows whose label is in drop_classes. */
-static bal_status drop_rows(const bal_recipe *recipe, bal_table *table, const bal_log *log,
+static bal_status drop_rows(const bal_recipe *recipe, bal_table *table, const bal_log_sink *log,
                             bal_error *err) {
     const bal_recipe_data *data = &recipe->data;
     if (data->n_drop_classes == 0) return BAL_OK;
@@ -151,7 +151,7 @@ static const bal_head_data *stratifying_head(const bal_dataset *dataset) {
 }
 
 static bal_status shrink_to_sample(bal_dataset *dataset, const bal_recipe *recipe,
-                                   const bal_log *log, bal_error *err) {
+                                   const bal_log_sink *log, bal_error *err) {
     int64_t wanted = recipe->data.dev_samples, total = dataset->table->rows;
     if (wanted <= 0 || wanted >= total) return BAL_OK;
     const bal_head_data *head = stratifying_head(dataset);
@@ -178,7 +178,7 @@ static bal_status shrink_to_sample(bal_dataset *dataset, const bal_recipe *recip
     return BAL_OK;
 }
 
-static bal_status split_rows(bal_dataset *dataset, const bal_recipe *recipe, const bal_log *log,
+static bal_status split_rows(bal_dataset *dataset, const bal_recipe *recipe, const bal_log_sink *log,
                              bal_error *err) {
     const bal_recipe_split *wanted = &recipe->data.split;
     const bal_head_data *head = stratifying_head(dataset);
@@ -277,7 +277,7 @@ static bal_status fit_prior(bal_head_data *head, const bal_split *split, bal_err
 }
 
 static bal_status scale_features(bal_dataset *dataset, const bal_recipe *recipe,
-                                 const bal_log *log, bal_error *err) {
+                                 const bal_log_sink *log, bal_error *err) {
     bal_table *table = dataset->table;
     BAL_TRY(bal_scaler_fit(&dataset->scaler, recipe->data.scale, table->x, table->features,
                            dataset->split.rows[BAL_SPLIT_TRAIN],
@@ -290,7 +290,7 @@ static bal_status scale_features(bal_dataset *dataset, const bal_recipe *recipe,
     return BAL_OK;
 }
 
-static bal_status fill_dataset(bal_dataset *dataset, const bal_recipe *recipe, const bal_log *log,
+static bal_status fill_dataset(bal_dataset *dataset, const bal_recipe *recipe, const bal_log_sink *log,
                                bal_error *err) {
     BAL_TRY(load_table(recipe, log, &dataset->table, err));
     BAL_TRY(drop_rows(recipe, dataset->table, log, err));
@@ -311,7 +311,7 @@ static bal_status fill_dataset(bal_dataset *dataset, const bal_recipe *recipe, c
     return scale_features(dataset, recipe, log, err);
 }
 
-bal_status bal_dataset_new(const bal_recipe *recipe, const bal_log *log, bal_dataset **ret_dataset,
+bal_status bal_dataset_new(const bal_recipe *recipe, const bal_log_sink *log, bal_dataset **ret_dataset,
                            bal_error *err) {
     bal_dataset *dataset = bal_calloc(1, sizeof *dataset);
     if (!dataset) return bal_fail_memory(err, sizeof *dataset);

@@ -31,7 +31,7 @@ typedef struct bal_dataset {
 } bal_dataset;
 
 /** Load everything a recipe's data section describes. BAL_EDATA, BAL_ERECIPE, BAL_ENOMEM. */
-BAL_WARN_UNUSED bal_status bal_dataset_new(const bal_recipe *recipe, const bal_log *log,
+BAL_WARN_UNUSED bal_status bal_dataset_new(const bal_recipe *recipe, const bal_log_sink *log,
                                            bal_dataset **ret_dataset, bal_error *err);
 void bal_dataset_free(bal_dataset *dataset);
 

@@ -129,7 +129,7 @@ static void receive(void *user, bal_log_level level, const char *message) {
 
 static void log_levels(void **state) {
     received got = {0};
-    bal_log log = {.write = receive, .user = &got, .level = BAL_LOG_WARN};
+    bal_log_sink log = {.write = receive, .user = &got, .level = BAL_LOG_WARN};
     bal_log_printf(&log, BAL_LOG_INFO, "dropped");
     assert_int_equal(got.count, 0);
     bal_log_printf(&log, BAL_LOG_WARN, "loss is %d", 3);
@@ -137,7 +137,7 @@ static void log_levels(void **state) {
     assert_int_equal(got.level, BAL_LOG_WARN);
     assert_string_equal(got.message, "loss is 3");
 
-    bal_log silent = {0};
+    bal_log_sink silent = {0};
     bal_log_printf(&silent, BAL_LOG_ERROR, "nobody listens");
     bal_log_printf(NULL, BAL_LOG_ERROR, "nobody listens");
 }
