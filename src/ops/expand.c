@@ -17,8 +17,8 @@ static bal_status infer(BAL_INFER_PARAMS) {
     int64_t axis = node->attr[ATTR_AXIS].i;
     BAL_TRY(bal_rule_real(graph, node, 0, "x", err));
     BAL_TRY(bal_rule_shape_attrs(&node->attr[ATTR_SHAPE], &wanted, err));
-    if (axis >= 0) BAL_TRY(bal_rule_axis(axis, &wanted, err));
-    bal_shape source = bal_shape_without(&wanted, axis < 0 ? -1 : (int32_t)axis);
+    BAL_TRY(bal_rule_axis_or_all(axis, &wanted, err));
+    bal_shape source = bal_shape_without(&wanted, (int32_t)axis);
     BAL_TRY(bal_rule_shape(graph, node, 0, "x", source, err));
     *ret_shape = wanted;
     *ret_dtype = bal_graph_float_type(graph);
@@ -56,7 +56,7 @@ const bal_op bal_op_expand = {
 };
 
 bal_value bal_expand(bal_graph *g, bal_value x, int32_t axis, bal_shape shape) {
-    bal_attr attr[ATTR_COUNT] = {[ATTR_AXIS].i = axis};
+    bal_attr attr[ATTR_COUNT] = {[ATTR_AXIS].i = axis < 0 ? -1 : axis};
     bal_shape_to_attrs(&shape, &attr[ATTR_SHAPE]);
     return bal_graph_add(g, &bal_op_expand, &x, 1, attr);
 }

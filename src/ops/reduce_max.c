@@ -65,8 +65,8 @@ static bal_status infer_grad(BAL_INFER_PARAMS) {
     int64_t axis = node->attr[ATTR_AXIS].i;
     BAL_TRY(bal_rule_real(graph, node, 0, "the gradient", err));
     BAL_TRY(bal_rule_real(graph, node, 1, "x", err));
-    if (axis >= 0) BAL_TRY(bal_rule_axis(axis, &x, err));
-    bal_shape reduced = bal_shape_without(&x, axis < 0 ? -1 : (int32_t)axis);
+    BAL_TRY(bal_rule_axis_or_all(axis, &x, err));
+    bal_shape reduced = bal_shape_without(&x, (int32_t)axis);
     BAL_TRY(bal_rule_shape(graph, node, 0, "the gradient", reduced, err));
     *ret_shape = x;
     *ret_dtype = bal_graph_float_type(graph);
@@ -99,6 +99,6 @@ const bal_op bal_op_reduce_max_grad = {
 };
 
 bal_value bal_reduce_max(bal_graph *g, bal_value x, int32_t axis) {
-    bal_attr attr[ATTR_COUNT] = {[ATTR_AXIS].i = axis};
+    bal_attr attr[ATTR_COUNT] = {[ATTR_AXIS].i = axis < 0 ? -1 : axis};
     return bal_graph_add(g, &bal_op_reduce_max, &x, 1, attr);
 }

@@ -49,6 +49,6 @@ const bal_op bal_op_reduce_sum = {
 };
 
 bal_value bal_reduce_sum(bal_graph *g, bal_value x, int32_t axis) {
-    bal_attr attr[ATTR_COUNT] = {[ATTR_AXIS].i = axis};
+    bal_attr attr[ATTR_COUNT] = {[ATTR_AXIS].i = axis < 0 ? -1 : axis};
     return bal_graph_add(g, &bal_op_reduce_sum, &x, 1, attr);
 }

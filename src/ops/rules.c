@@ -78,6 +78,10 @@ bal_status bal_rule_axis(int64_t axis, const bal_shape *shape, bal_error *err) {
                     (long long)axis);
 }
 
+bal_status bal_rule_axis_or_all(int64_t axis, const bal_shape *shape, bal_error *err) {
+    return axis == -1 ? BAL_OK : bal_rule_axis(axis, shape, err);
+}
+
 bal_status bal_infer_same(BAL_INFER_PARAMS) {
     bal_shape shape = bal_input_shape(graph, node, 0);
     for (int32_t i = 0; i < node->n_in; i++) {
@@ -114,8 +118,8 @@ bal_status bal_infer_reduction(BAL_INFER_PARAMS) {
     bal_shape x = bal_input_shape(graph, node, 0);
     int64_t axis = node->attr[0].i;
     BAL_TRY(bal_rule_real(graph, node, 0, "x", err));
-    if (axis >= 0) BAL_TRY(bal_rule_axis(axis, &x, err));
-    *ret_shape = bal_shape_without(&x, axis < 0 ? -1 : (int32_t)axis);
+    BAL_TRY(bal_rule_axis_or_all(axis, &x, err));
+    *ret_shape = bal_shape_without(&x, (int32_t)axis);
     *ret_dtype = bal_graph_float_type(graph);
     return BAL_OK;
 }

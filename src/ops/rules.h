@@ -43,6 +43,9 @@ BAL_WARN_UNUSED bal_status bal_rule_range(const bal_node *node, int32_t attr, do
                                           bal_error *err);
 /** One of 0..rank−1. */
 BAL_WARN_UNUSED bal_status bal_rule_axis(int64_t axis, const bal_shape *shape, bal_error *err);
+/** The same or -1, which stands for the whole shape (builders store every negative axis as -1). */
+BAL_WARN_UNUSED bal_status bal_rule_axis_or_all(int64_t axis, const bal_shape *shape,
+                                                bal_error *err);
 
 /* ---- rules used as they are ---- */
 
@@ -50,7 +53,7 @@ BAL_WARN_UNUSED bal_status bal_rule_axis(int64_t axis, const bal_shape *shape, b
 bal_status bal_infer_same(BAL_INFER_PARAMS);
 /** Two real inputs, the second broadcasting to the first; the output is like the first. */
 bal_status bal_infer_broadcast(BAL_INFER_PARAMS);
-/** One real input x and attribute 0 an axis (< 0: all): x without that axis. */
+/** One real input x and attribute 0 an axis (-1: all): x without that axis. */
 bal_status bal_infer_reduction(BAL_INFER_PARAMS);
 
 /* ---- shapes ---- */
