@@ -264,6 +264,9 @@ static void agrees_with_strtod(void **state) {
         value = bal_random_normal(&random) * pow(10, (double)bal_random_below(&random, 12) - 6);
         snprintf(text, sizeof text, "%.*f", digits, value);
         expect_as_library(text);
+        snprintf(text, sizeof text, "0.%019llu",
+                 (unsigned long long)bal_random_below(&random, UINT64_C(10000000000000000000)));
+        expect_as_library(text);
     }
 }
 
