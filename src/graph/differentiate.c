@@ -1,11 +1,11 @@
-/* Differentiation: reverse accumulation over the node list (Baur & Strassen 1983; Griewank & Walther,
- * "Evaluating Derivatives", 2008, ch. 3).
+/* Differentiation: reverse accumulation over the node list (Baur & Strassen 1983; Griewank &
+ * Walther, "Evaluating Derivatives", 2008, ch. 3).
  *
  * Nodes are in execution order, so one walk from the loss back to the first node sees every value
  * after all its users. Only nodes between `wrt` and the loss are visited: labels, masks and frozen
- * parts get no gradient nodes. Where a value has several users, their contributions are summed in the
- * order of the walk, which is fixed, so that the sum is always rounded alike. Op gradients may give
- * more than is asked for (the gradient of the first layer's input): pruning removes it. */
+ * parts get no gradient nodes. Where a value has several users, their contributions are summed in
+ * the order of the walk, which is fixed, so that the sum is always rounded alike. Op gradients may
+ * give more than is asked for (the gradient of the first layer's input): pruning removes it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -101,8 +101,7 @@ static void walk_back(walk *w, int32_t last) {
     w->graph->differentiating = NULL;
 }
 
-static bool check_arguments(bal_graph *graph, bal_value loss, const bal_value *wrt,
-                            int32_t n_wrt) {
+static bool check_arguments(bal_graph *graph, bal_value loss, const bal_value *wrt, int32_t n_wrt) {
     if (bal_graph_failed(graph)) return false;
     const bal_value_info *info = bal_graph_info(graph, loss);
     if (!bal_graph_has(graph, loss) || info->dtype != graph->float_type || info->shape.rank != 1 ||

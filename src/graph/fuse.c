@@ -3,17 +3,18 @@
  *     linear → relu | leaky_relu | sigmoid | tanh                  → linear_act
  *     batch_norm → [activation] → [dropout]                        → norm_act_dropout
  *
- * The fused node takes the place of the chain's last node and keeps the value ids of all outputs that
- * stay visible, so no reader changes. A chain is left alone when a value between its nodes is read by
- * anybody else or is in `keep`, and when moving its first nodes to the place of the last would reorder
- * a read and a write. Fused ops say what they take: where their shape rule refuses, the chain stays. */
+ * The fused node takes the place of the chain's last node and keeps the value ids of all outputs
+ * that stay visible, so no reader changes. A chain is left alone when a value between its nodes is
+ * read by anybody else or is in `keep`, and when moving its first nodes to the place of the last
+ * would reorder a read and a write. Fused ops say what they take: where their shape rule refuses,
+ * the chain stays. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "graph/graph_impl.h"
 
-/* Op names and the numbers that fused ops know them by. Gelu is missing on purpose: its gradient needs
- * the value before the activation, which fusion does away with. */
+/* Op names and the numbers that fused ops know them by. Gelu is missing on purpose: its gradient
+ * needs the value before the activation, which fusion does away with. */
 static const struct {
     const char *op;
     bal_activation activation;
@@ -117,8 +118,8 @@ static bool writes(const bal_node *node, bal_value value) {
     return false;
 }
 
-/* Whether computing the chain at the place of its last node would change what is read: by others, of
- * its outputs, or by the chain, of its inputs. */
+/* Whether computing the chain at the place of its last node would change what is read: by others,
+ * of its outputs, or by the chain, of its inputs. */
 static bool would_reorder(const fuser *f, const chain *c, const bal_node *fused) {
     for (int32_t i = c->node[0] + 1; i < c->node[c->length - 1]; i++) {
         const bal_node *node = f->graph->nodes[i];
@@ -144,7 +145,7 @@ static bool is_equal(const fuser *f, const bal_node *fused, bal_shape *ret_shape
     return true;
 }
 
-/* Put `fused` where the chain's last node is. Its outputs that are BAL_NO_VALUE become new values. */
+/* Put `fused` where the chain's last node is; outputs that are BAL_NO_VALUE become new values. */
 static bool replace(fuser *f, const chain *c, bal_node *fused) {
     bal_graph *graph = f->graph;
     bal_shape shape[BAL_OUT_MAX] = {{0}};

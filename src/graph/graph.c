@@ -1,7 +1,7 @@
 /* Building and reading graphs: values, nodes, the sticky error.
  *
  * Building checks everything that can be checked without running (arity, types, shapes, sizes), so
- * that passes and backends may rely on it. See graph.h for the contract, graph_names.c for names. */
+ * that passes and backends may rely on it. The contract is in graph.h; names: graph_names.c. */
 #include "graph/graph.h"
 
 #include <assert.h>
@@ -34,7 +34,9 @@ void bal_graph_free(bal_graph *graph) {
     bal_free(graph);
 }
 
-bal_dtype bal_graph_float_type(const bal_graph *graph) { return graph->float_type; }
+bal_dtype bal_graph_float_type(const bal_graph *graph) {
+    return graph->float_type;
+}
 
 const bal_op *bal_graph_find_op(const bal_graph *graph, const char *name) {
     for (const bal_op *const *op = graph->ops; *op; op++)
@@ -131,22 +133,18 @@ static bal_value add_source(bal_graph *graph, bal_value_info description, const 
 }
 
 bal_value bal_graph_input(bal_graph *graph, const char *name, bal_dtype dtype, bal_shape shape) {
-    bal_value_info info = {
-        .kind = BAL_VALUE_INPUT, .dtype = dtype, .shape = shape, .name = name};
+    bal_value_info info = {.kind = BAL_VALUE_INPUT, .dtype = dtype, .shape = shape, .name = name};
     return add_source(graph, info, "");
 }
 
 bal_value bal_graph_parameter(bal_graph *graph, const char *name, bal_shape shape) {
-    bal_value_info info = {.kind = BAL_VALUE_PARAMETER,
-                           .dtype = graph->float_type,
-                           .shape = shape,
-                           .name = name};
+    bal_value_info info = {
+        .kind = BAL_VALUE_PARAMETER, .dtype = graph->float_type, .shape = shape, .name = name};
     return add_source(graph, info, bal_graph_prefix(graph));
 }
 
 bal_value bal_graph_state(bal_graph *graph, const char *name, bal_dtype dtype, bal_shape shape) {
-    bal_value_info info = {
-        .kind = BAL_VALUE_STATE, .dtype = dtype, .shape = shape, .name = name};
+    bal_value_info info = {.kind = BAL_VALUE_STATE, .dtype = dtype, .shape = shape, .name = name};
     return add_source(graph, info, bal_graph_prefix(graph));
 }
 
@@ -170,13 +168,16 @@ bal_value bal_graph_constant(bal_graph *graph, bal_dtype dtype, bal_shape shape,
 
 bal_value bal_graph_scalar(bal_graph *graph, double number) {
     float single = (float)number;
-    const void *bytes = graph->float_type == BAL_F32 ? (const void *)&single : (const void *)&number;
+    const void *bytes =
+        graph->float_type == BAL_F32 ? (const void *)&single : (const void *)&number;
     return bal_graph_constant(graph, graph->float_type, BAL_SHAPE1(1), bytes);
 }
 
 /* ---- nodes ---- */
 
-int64_t bal_graph_next_stream(bal_graph *graph) { return graph->next_stream++; }
+int64_t bal_graph_next_stream(bal_graph *graph) {
+    return graph->next_stream++;
+}
 
 /* Keep the counter ahead of streams that a rebuilt graph brings along. */
 static void note_stream(bal_graph *graph, const bal_node *node) {
@@ -253,11 +254,8 @@ bal_value bal_graph_add_output(bal_graph *graph, int32_t node, int32_t output, b
         bal_graph_fail(graph, BAL_ENOMEM, "no memory for another value of the graph");
         return BAL_NO_VALUE;
     }
-    *info = (bal_value_info){.kind = BAL_VALUE_COMPUTED,
-                             .dtype = dtype,
-                             .shape = shape,
-                             .node = node,
-                             .output = output};
+    *info = (bal_value_info){
+        .kind = BAL_VALUE_COMPUTED, .dtype = dtype, .shape = shape, .node = node, .output = output};
     return append_value(graph, info);
 }
 
@@ -280,7 +278,8 @@ bal_value bal_graph_add(bal_graph *graph, const bal_op *op, const bal_value *in,
         return BAL_NO_VALUE;
     }
     int32_t index = (int32_t)graph->n_nodes;
-    if (index == INT32_MAX || !bal_reserve(graph->nodes, graph->node_capacity, graph->n_nodes + 1)) {
+    if (index == INT32_MAX ||
+        !bal_reserve(graph->nodes, graph->node_capacity, graph->n_nodes + 1)) {
         bal_graph_fail(graph, BAL_ENOMEM, "no memory for another node of the graph");
         return BAL_NO_VALUE;
     }
@@ -303,14 +302,18 @@ bal_value bal_graph_output(const bal_graph *graph, bal_value first, int32_t inde
     return index < node->n_out ? node->out[index] : BAL_NO_VALUE;
 }
 
-int32_t bal_graph_node_count(const bal_graph *graph) { return (int32_t)graph->n_nodes; }
+int32_t bal_graph_node_count(const bal_graph *graph) {
+    return (int32_t)graph->n_nodes;
+}
 
 const bal_node *bal_graph_node(const bal_graph *graph, int32_t index) {
     assert(index >= 0 && (size_t)index < graph->n_nodes);
     return graph->nodes[index];
 }
 
-int32_t bal_graph_value_count(const bal_graph *graph) { return (int32_t)graph->n_values; }
+int32_t bal_graph_value_count(const bal_graph *graph) {
+    return (int32_t)graph->n_values;
+}
 
 const bal_value_info *bal_graph_info(const bal_graph *graph, bal_value value) {
     static const bal_value_info nothing = {.kind = BAL_VALUE_CONSTANT, .node = -1};

@@ -59,17 +59,18 @@ static inline const char *bal_graph_prefix(const bal_graph *graph) {
  *  out. `name` must live in the arena. */
 bool bal_graph_register_name(bal_graph *graph, const char *name, bal_value value);
 
-/** Check inputs, shapes and types of a node and find those of its outputs (arrays of BAL_OUT_MAX). */
+/** Check a node's inputs and find its outputs' shapes and types (arrays of BAL_OUT_MAX). */
 BAL_WARN_UNUSED bal_status bal_graph_infer(const bal_graph *graph, const bal_node *node,
                                            bal_shape *ret_shape, bal_dtype *ret_dtype,
                                            bal_error *err);
 
-/** Append a computed value made by output `output` of node `node`; BAL_NO_VALUE with the sticky error
- *  set when memory is out. */
+/** Append a computed value made by output `output` of node `node`; BAL_NO_VALUE with the sticky
+ *  error set when memory is out. */
 bal_value bal_graph_add_output(bal_graph *graph, int32_t node, int32_t output, bal_dtype dtype,
                                bal_shape shape);
 
 /** `op(name f32[2,3], %4 f32[3])` for error texts; cut with "..." when there is much. */
-void bal_graph_describe_node(const bal_graph *graph, const bal_node *node, char *buffer, size_t size);
+void bal_graph_describe_node(const bal_graph *graph, const bal_node *node, char *buffer,
+                             size_t size);
 
 #endif

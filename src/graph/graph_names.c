@@ -24,8 +24,7 @@ static bool grow(bal_graph *graph) {
     bal_graph_name *names = bal_calloc(capacity, sizeof *names);
     if (!names) return false;
     for (size_t i = 0; i < graph->name_capacity; i++)
-        if (graph->names[i].name)
-            *slot_of(names, capacity, graph->names[i].name) = graph->names[i];
+        if (graph->names[i].name) *slot_of(names, capacity, graph->names[i].name) = graph->names[i];
     bal_free(graph->names);
     graph->names = names;
     graph->name_capacity = capacity;

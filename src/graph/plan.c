@@ -1,13 +1,14 @@
 /* The memory plan: where in one block every computed value lives, and when it may be overwritten.
  *
- * 1. Liveness. A value lives from the node that makes it to the last node that reads it; kept values
- *    to the end; workspace during its node only.
- * 2. In place. Where the op allows it and the input is read for the last time, output 0 takes over the
- *    input's storage: both become one region that lives from the input's birth to the output's death.
- * 3. Offsets. Regions are placed largest first; each takes the smallest gap it fits in between regions
- *    alive at the same time, or goes on top (Pisarchyk & Lee 2020, "Efficient memory management for
- *    deep neural net inference", arXiv 2001.03288, algorithm 3). Quadratic in the number of regions,
- *    which is thousands at most.
+ * 1. Liveness. A value lives from the node that makes it to the last node that reads it; kept
+ *    values to the end; workspace during its node only.
+ * 2. In place. Where the op allows it and the input is read for the last time, output 0 takes over
+ *    the input's storage: both become one region that lives from the input's birth to the output's
+ *    death.
+ * 3. Offsets. Regions are placed largest first; each takes the smallest gap it fits in between
+ *    regions alive at the same time, or goes on top (Pisarchyk & Lee 2020, "Efficient memory
+ *    management for deep neural net inference", arXiv 2001.03288, algorithm 3). Quadratic in the
+ *    number of regions, which is thousands at most.
  *
  * Sizes are rounded up to BAL_PLAN_ALIGN, so that all offsets are aligned. */
 #include <assert.h>
@@ -92,8 +93,7 @@ static bal_status collect_regions(planner *p, bal_error *err) {
         for (int32_t k = 0; k < node->n_out; k++)
             BAL_TRY(add_output(p, index, k, err));
         size_t bytes = bal_liveness_workspace(p->graph, p->workspace_bytes, index);
-        if (bytes > 0)
-            BAL_TRY(add_region(p, bytes, index, index, &p->workspace_region[i], err));
+        if (bytes > 0) BAL_TRY(add_region(p, bytes, index, index, &p->workspace_region[i], err));
     }
     return BAL_OK;
 }

@@ -1,8 +1,8 @@
 /* Check of a memory plan by replaying it, independent of how the plan was made.
  *
  * Node by node: everything the node makes (outputs, workspace) is compared with everything whose
- * content is still needed; overlap is wrong unless output 0 takes exactly the place of an input that
- * the op may overwrite. Then what was read for the last time is dropped. */
+ * content is still needed; overlap is wrong unless output 0 takes exactly the place of an input
+ * that the op may overwrite. Then what was read for the last time is dropped. */
 #include <stdio.h>
 
 #include "base/memory.h"

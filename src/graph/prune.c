@@ -1,7 +1,7 @@
 /* Dead code removal: nodes that nothing needs.
  *
- * One walk from the last node back: a node stays when it has an effect or when a root or a node that
- * stays reads one of its outputs. */
+ * One walk from the last node back: a node stays when it has an effect or when a root or a node
+ * that stays reads one of its outputs. */
 #include <string.h>
 
 #include "base/memory.h"

@@ -74,12 +74,23 @@ void interpreter_set_numbers(interpreter *it, bal_value value, const double *num
     int64_t count = bal_shape_count(&info->shape);
     for (int64_t i = 0; i < count; i++) {
         switch (info->dtype) {
-        case BAL_F32: ((float *)data)[i] = (float)numbers[i]; break;
-        case BAL_F64: ((double *)data)[i] = numbers[i]; break;
-        case BAL_I32: ((int32_t *)data)[i] = (int32_t)numbers[i]; break;
-        case BAL_I64: ((int64_t *)data)[i] = (int64_t)numbers[i]; break;
-        case BAL_U8: ((uint8_t *)data)[i] = (uint8_t)numbers[i]; break;
-        case BAL_DTYPE_COUNT: fail();
+        case BAL_F32:
+            ((float *)data)[i] = (float)numbers[i];
+            break;
+        case BAL_F64:
+            ((double *)data)[i] = numbers[i];
+            break;
+        case BAL_I32:
+            ((int32_t *)data)[i] = (int32_t)numbers[i];
+            break;
+        case BAL_I64:
+            ((int64_t *)data)[i] = (int64_t)numbers[i];
+            break;
+        case BAL_U8:
+            ((uint8_t *)data)[i] = (uint8_t)numbers[i];
+            break;
+        case BAL_DTYPE_COUNT:
+            fail();
         }
     }
 }
@@ -89,12 +100,18 @@ double interpreter_number(const interpreter *it, bal_value value, int64_t index)
     const void *data = interpreter_data(it, value);
     assert_true(index >= 0 && index < bal_shape_count(&info->shape));
     switch (info->dtype) {
-    case BAL_F32: return (double)((const float *)data)[index];
-    case BAL_F64: return ((const double *)data)[index];
-    case BAL_I32: return (double)((const int32_t *)data)[index];
-    case BAL_I64: return (double)((const int64_t *)data)[index];
-    case BAL_U8: return (double)((const uint8_t *)data)[index];
-    case BAL_DTYPE_COUNT: break;
+    case BAL_F32:
+        return (double)((const float *)data)[index];
+    case BAL_F64:
+        return ((const double *)data)[index];
+    case BAL_I32:
+        return (double)((const int32_t *)data)[index];
+    case BAL_I64:
+        return (double)((const int64_t *)data)[index];
+    case BAL_U8:
+        return (double)((const uint8_t *)data)[index];
+    case BAL_DTYPE_COUNT:
+        break;
     }
     fail();
     return 0;
@@ -103,9 +120,8 @@ double interpreter_number(const interpreter *it, bal_value value, int64_t index)
 static bal_operand operand(const interpreter *it, bal_value value) {
     if (!bal_value_is_some(value)) return (bal_operand){0};
     const bal_value_info *info = bal_graph_info(it->graph, value);
-    return (bal_operand){.data = interpreter_data(it, value),
-                         .dtype = info->dtype,
-                         .shape = info->shape};
+    return (bal_operand){
+        .data = interpreter_data(it, value), .dtype = info->dtype, .shape = info->shape};
 }
 
 static void run_node(interpreter *it, const bal_node *node) {
