@@ -1,0 +1,135 @@
+/* The folder of a run. See train/run_folder.h. */
+#include "train/run_folder.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+enum { RUNS_MAX = 99999 };
+
+static bool folder_is_empty(const char *path) {
+    DIR *dir = opendir(path);
+    if (!dir) return false;
+    bool empty = true;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) empty = false;
+    closedir(dir);
+    return empty;
+}
+
+static bal_status claim_wanted(const char *wanted, bal_error *err) {
+    if (bal_path_exists(wanted) && !folder_is_empty(wanted))
+        return bal_fail(err, BAL_ERECIPE,
+                        "%s exists and is not empty; name a new folder, or `ballast resume %s`",
+                        wanted, wanted);
+    return bal_folder_make(wanted, err);
+}
+
+static bal_status claim_numbered(const char *name, char **ret_path, bal_error *err) {
+    BAL_TRY(bal_folder_make("runs", err));
+    size_t size = strlen(name) + 32;
+    char *path = bal_calloc(size, 1);
+    if (!path) return bal_fail_memory(err, size);
+    for (int number = 1; number <= RUNS_MAX; number++) {
+        bool created = false;
+        snprintf(path, size, "runs/%s-%03d", name, number);
+        bal_status status = bal_folder_claim(path, &created, NULL);
+        if (status == BAL_OK && created) {
+            *ret_path = path;
+            return BAL_OK;
+        }
+        if (bal_path_exists(path)) continue;
+        status = bal_folder_claim(path, &created, err);
+        bal_free(path);
+        return status == BAL_OK ? bal_fail(err, BAL_EIO, "cannot claim a folder in runs/") : status;
+    }
+    bal_free(path);
+    return bal_fail(err, BAL_EIO, "runs/ holds %d runs of %s; remove some", RUNS_MAX, name);
+}
+
+static bal_status make_checkpoints(const bal_run_folder *folder, bal_error *err) {
+    char *path = bal_run_folder_path(folder, "checkpoints");
+    if (!path) return bal_fail_memory(err, 0);
+    bal_status status = bal_folder_make(path, err);
+    bal_free(path);
+    return status;
+}
+
+bal_status bal_run_folder_claim(bal_run_folder *folder, const char *wanted, const char *name,
+                                bal_error *err) {
+    char *path = NULL;
+    if (wanted && wanted[0]) {
+        BAL_TRY(claim_wanted(wanted, err));
+        if (!(path = bal_strdup(wanted))) return bal_fail_memory(err, strlen(wanted) + 1);
+    } else {
+        BAL_TRY(claim_numbered(name, &path, err));
+    }
+    folder->path = path;
+    bal_status status = make_checkpoints(folder, err);
+    if (status != BAL_OK) bal_run_folder_release(folder);
+    return status;
+}
+
+bal_status bal_run_folder_open(bal_run_folder *folder, const char *path, bal_error *err) {
+    bal_run_folder opened = {.path = bal_strdup(path)};
+    if (!opened.path) return bal_fail_memory(err, strlen(path) + 1);
+    char *recipe = bal_run_folder_path(&opened, BAL_RUN_RECIPE);
+    bool is_run = recipe && bal_path_exists(recipe);
+    bal_free(recipe);
+    if (!is_run) {
+        bal_run_folder_release(&opened);
+        return bal_fail(err, BAL_ENOTFOUND, "%s is not a run: it has no %s", path, BAL_RUN_RECIPE);
+    }
+    *folder = opened;
+    return BAL_OK;
+}
+
+void bal_run_folder_release(bal_run_folder *folder) {
+    bal_free(folder->path);
+    folder->path = NULL;
+}
+
+char *bal_run_folder_path(const bal_run_folder *folder, const char *name) {
+    return bal_path_join(folder->path, name);
+}
+
+bal_status bal_run_folder_put(const bal_run_folder *folder, const char *name, bal_text *text,
+                              bal_error *err) {
+    char *path = bal_run_folder_path(folder, name);
+    bal_status status;
+    if (!path || bal_text_failed(text))
+        status = bal_fail_memory(err, text->length);
+    else
+        status = bal_file_replace(path, text->data ? text->data : "", text->length, err);
+    bal_free(path);
+    bal_text_release(text);
+    return status;
+}
+
+bal_status bal_run_folder_append(const bal_run_folder *folder, const char *name, bal_text *text,
+                                 int64_t *size, bal_error *err) {
+    char *path = bal_run_folder_path(folder, name);
+    bal_status status;
+    if (!path || bal_text_failed(text))
+        status = bal_fail_memory(err, text->length);
+    else
+        status = bal_file_append(path, text->data ? text->data : "", text->length, err);
+    if (status == BAL_OK) *size += (int64_t)text->length;
+    bal_free(path);
+    bal_text_release(text);
+    return status;
+}
+
+bal_status bal_run_folder_cut(const bal_run_folder *folder, const char *name, int64_t size,
+                              bal_error *err) {
+    char *path = bal_run_folder_path(folder, name);
+    if (!path) return bal_fail_memory(err, 0);
+    bal_status status = BAL_OK;
+    if (size > 0 || bal_path_exists(path)) status = bal_file_truncate(path, (uint64_t)size, err);
+    bal_free(path);
+    return status;
+}
