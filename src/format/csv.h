@@ -48,7 +48,8 @@ typedef struct bal_csv {
     char separator;
     /** Whether the first row gave the names; otherwise they are c1, c2, … When asked to find out,
      * it did if it has text above a column of numbers (and its own numbers are fewer, or count up
-     * by one like 1,2,3), or if the table is all text and no cell of it comes again below. */
+     * by one like 1,2,3), or if the table is all text and no cell of it begins with a digit or
+     * comes again below. */
     bool has_header;
     size_t rows; /* without the header */
     size_t columns;

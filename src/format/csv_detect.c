@@ -96,7 +96,7 @@ static evidence look_below(const bal_csv *csv, size_t records, size_t column, co
 
 bool bal_csv_detect_header(const bal_csv *csv, size_t records) {
     size_t texts = 0, above_numbers = 0, numbers = 0, unnamed = 0;
-    bool counting = true, again = false;
+    bool counting = true, unlikely = false;
     double previous = 0;
     for (size_t column = 0; column < csv->columns; column++) {
         const char *first = bal_csv_record_text(csv, 0, column);
@@ -109,12 +109,12 @@ bool bal_csv_detect_header(const bal_csv *csv, size_t records) {
             evidence below = look_below(csv, records, column, first);
             texts++;
             above_numbers += below.numbers;
-            again |= below.again;
+            unlikely |= below.again || strchr("0123456789+-.", *first);
         } else if (column > 0) { /* the first may be unnamed: a row index */
             unnamed++;
         }
     }
     bool counters = counting && numbers >= COUNTERS_MIN;
     if (above_numbers > 0) return counters || above_numbers > numbers;
-    return texts > 0 && unnamed == 0 && !again && (numbers == 0 || counters);
+    return texts > 0 && unnamed == 0 && !unlikely && (numbers == 0 || counters);
 }
