@@ -39,6 +39,12 @@ BAL_WARN_UNUSED bal_status bal_scores_prior(const bal_scores *scores, bal_scores
                                             bal_error *err);
 void bal_scores_free(bal_scores *scores);
 
+/** The class that one row of outputs predicts, here and wherever a prediction is made: the largest logit,
+ *  the first of equals; binary: 1 when its probability reaches the threshold. −1 when an output is not
+ *  finite. Not for value heads. */
+int32_t bal_predict_class(bal_head_kind kind, const float *logits, int32_t classes,
+                          double threshold);
+
 /* What detectors and reports read directly. Arrays live as long as the scores. */
 int64_t bal_scores_rows(const bal_scores *scores);      /* rows with a label */
 int32_t bal_scores_classes(const bal_scores *scores);   /* 2 for binary */

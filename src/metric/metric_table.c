@@ -1,0 +1,16 @@
+/* The metric table, and the search by name that recipes and reports use. */
+#include "metric/metric_table.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define METRIC_ENTRY(symbol) &symbol,
+const bal_metric *const bal_metric_table[] = {BAL_METRIC_LIST(METRIC_ENTRY) NULL};
+#undef METRIC_ENTRY
+
+const bal_metric *bal_metric_find(const char *name) {
+    for (size_t i = 0; bal_metric_table[i]; i++) {
+        if (strcmp(bal_metric_table[i]->name, name) == 0) return bal_metric_table[i];
+    }
+    return NULL;
+}
