@@ -62,6 +62,12 @@ bal_status bal_rule_shape(const bal_graph *graph, const bal_node *node, int32_t 
                     given_text(graph, node, index, given));
 }
 
+bal_status bal_rule_real_shape(const bal_graph *graph, const bal_node *node, int32_t index,
+                               const char *what, bal_shape wanted, bal_error *err) {
+    BAL_TRY(bal_rule_real(graph, node, index, what, err));
+    return bal_rule_shape(graph, node, index, what, wanted, err);
+}
+
 bal_status bal_rule_range(const bal_node *node, int32_t attr, double low, double high,
                           bal_error *err) {
     double value = node->attr[attr].f;

@@ -35,6 +35,10 @@ BAL_WARN_UNUSED bal_status bal_rule_rank(const bal_graph *graph, const bal_node 
                                          const char *what, int32_t wanted, bal_error *err);
 BAL_WARN_UNUSED bal_status bal_rule_shape(const bal_graph *graph, const bal_node *node, int32_t index,
                                           const char *what, bal_shape wanted, bal_error *err);
+/** Of the graph's float type and of this shape. */
+BAL_WARN_UNUSED bal_status bal_rule_real_shape(const bal_graph *graph, const bal_node *node,
+                                               int32_t index, const char *what, bal_shape wanted,
+                                               bal_error *err);
 
 /* ---- checks of attributes ---- */
 
