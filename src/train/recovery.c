@@ -1,0 +1,121 @@
+/* Rollback and remedies: the transaction of the guard's recovery. A rollback restores everything that a
+ * snapshot holds except the controls that remedies set: those add up, or the failure would be replayed. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "train/trainer.h"
+
+bal_status bal_trainer_keep_healthy(bal_trainer *trainer, bal_error *err) {
+    bal_snapshot *healthy = &trainer->healthy;
+    bal_store *store = bal_network_store(trainer->network);
+    if (!healthy->tensors) {
+        healthy->tensors = bal_calloc(store->bytes, 1);
+        if (!healthy->tensors) return bal_fail_memory(err, store->bytes);
+        healthy->bytes = store->bytes;
+    }
+    BAL_TRY(bal_buffer_download(store->buffer, 0, healthy->tensors, store->bytes, err));
+    healthy->state = trainer->state;
+    bal_text_clear(&healthy->guard_memory);
+    bal_guard_save_memory(trainer->guard, &healthy->guard_memory);
+    if (bal_text_failed(&healthy->guard_memory)) return bal_fail_memory(err, 0);
+    healthy->valid = true;
+    return BAL_OK;
+}
+
+/** Class weights in force: w^exponent. Exponent 1 is the recipe's, 0 none at all. */
+static bal_status apply_class_weights(bal_trainer *trainer, bal_error *err) {
+    for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
+        const bal_head_data *head = &trainer->dataset->heads[h];
+        if (!head->class_weights) continue;
+        double *weights = bal_calloc((size_t)head->classes.count, sizeof *weights);
+        if (!weights) return bal_fail_memory(err, sizeof *weights);
+        for (int32_t c = 0; c < head->classes.count; c++)
+            weights[c] = pow(head->class_weights[c], trainer->state.weight_exponent);
+        bal_status status = bal_network_set_class_weights(trainer->network, h, weights, err);
+        bal_free(weights);
+        if (status != BAL_OK) return status;
+    }
+    return BAL_OK;
+}
+
+static bal_status apply_batches(bal_trainer *trainer, bal_error *err) {
+    const bal_dataset *dataset = trainer->dataset;
+    const bal_train_state *state = &trainer->state;
+    int64_t n_rows = dataset->split.count[BAL_SPLIT_TRAIN];
+    bal_batch_field fields[BAL_HEADS_MAX + 1];
+    int32_t n_fields = bal_dataset_fields(dataset, fields);
+    bal_batcher *batches;
+    BAL_TRY(bal_batcher_new(trainer->backend, fields, n_fields,
+                            dataset->split.rows[BAL_SPLIT_TRAIN], n_rows,
+                            state->batch_size < n_rows ? state->batch_size : n_rows, true,
+                            (uint64_t)(trainer->recipe->seed + state->shuffle_salt), &batches, err));
+    bal_batcher_free(trainer->batches);
+    trainer->batches = batches;
+    return bal_batcher_seek(batches, state->epoch, state->batch, err);
+}
+
+bal_status bal_trainer_apply_controls(bal_trainer *trainer, bal_error *err) {
+    BAL_TRY(apply_class_weights(trainer, err));
+    return apply_batches(trainer, err);
+}
+
+/** Change the controls by one remedy. */
+static void apply_remedy(bal_train_state *state, const bal_recipe_remedy *remedy, int64_t n_rows) {
+    if (strcmp(remedy->kind, "lr") == 0) {
+        state->lr_scale *= remedy->factor;
+    } else if (strcmp(remedy->kind, "clip_norm") == 0) {
+        bool tighter = state->clip_norm == 0 || remedy->factor < state->clip_norm;
+        /* Already that tight: halve it, since a remedy must change something. */
+        state->clip_norm = tighter ? remedy->factor : state->clip_norm / 2;
+    } else if (strcmp(remedy->kind, "class_weight_multiplier") == 0) {
+        state->weight_exponent *= remedy->factor;
+    } else if (strcmp(remedy->kind, "batch_size") == 0) {
+        int64_t size = (int64_t)llround((double)state->batch_size * remedy->factor);
+        state->batch_size = size < 1 ? 1 : size > n_rows ? n_rows : size;
+    }
+    /* Every attempt also sees the rows in another order: otherwise a remedy that happens to change
+     * nothing (class weights where there are none) would replay the failure bit by bit. */
+    state->shuffle_salt++;
+}
+
+void bal_remedy_text(const bal_recipe_remedy *remedy, char *buffer, size_t size) {
+    if (strcmp(remedy->kind, "lr") == 0)
+        snprintf(buffer, size, "learning rate × %g", remedy->factor);
+    else if (strcmp(remedy->kind, "clip_norm") == 0)
+        snprintf(buffer, size, "gradient norm clipped at %g", remedy->factor);
+    else if (strcmp(remedy->kind, "class_weight_multiplier") == 0)
+        snprintf(buffer, size, "class weights softened (exponent × %g)", remedy->factor);
+    else if (strcmp(remedy->kind, "batch_size") == 0)
+        snprintf(buffer, size, "batch size × %g", remedy->factor);
+    else
+        snprintf(buffer, size, "%s", "rows in another order");
+}
+
+bal_status bal_trainer_roll_back(bal_trainer *trainer, int32_t remedy, bal_error *err) {
+    const bal_snapshot *healthy = &trainer->healthy;
+    bal_store *store = bal_network_store(trainer->network);
+    bal_train_state before = trainer->state;
+    bal_train_state *state = &trainer->state;
+
+    BAL_TRY(bal_buffer_upload(store->buffer, 0, healthy->tensors, healthy->bytes, err));
+    BAL_TRY(bal_guard_load_memory(trainer->guard, healthy->guard_memory.data,
+                                  healthy->guard_memory.length, err));
+    *state = healthy->state;
+    state->lr_scale = before.lr_scale;
+    state->clip_norm = before.clip_norm;
+    state->weight_exponent = before.weight_exponent;
+    state->batch_size = before.batch_size;
+    state->shuffle_salt = before.shuffle_salt;
+    state->attempt = before.attempt + 1;
+    /* The best weights on disk stay what they are: an eligible checkpoint is not undone. */
+    state->best_epoch = before.best_epoch;
+    state->best_evaluation = before.best_evaluation;
+    state->best_value = before.best_value;
+
+    apply_remedy(state, &trainer->recipe->guard.remedies[remedy],
+                 trainer->dataset->split.count[BAL_SPLIT_TRAIN]);
+    return bal_trainer_apply_controls(trainer, err);
+}

@@ -1,0 +1,145 @@
+/* The trainer: steps, evaluations, the guard's decisions, checkpoints. One object per run, shared by the
+ * files of this folder: trainer.c (the loop), recovery.c (rollback and remedies), checkpoint.c (snapshots on
+ * disk), history.c (rows of the run folder), finish.c (what a finished run leaves behind). */
+#ifndef BAL_TRAIN_TRAINER_H
+#define BAL_TRAIN_TRAINER_H
+
+#include "base/log.h"
+#include "guard/guard.h"
+#include "train/evaluate.h"
+#include "train/network.h"
+#include "train/run_folder.h"
+#include "train/state.h"
+
+typedef enum bal_outcome {
+    BAL_OUTCOME_RUNNING,
+    BAL_OUTCOME_DONE,       /* all epochs, or early stopping */
+    BAL_OUTCOME_STOPPED,    /* the guard or a rule stopped it (policy stop) */
+    BAL_OUTCOME_COLLAPSED,  /* recovery was given up */
+    BAL_OUTCOME_INTERRUPTED /* cancelled; a checkpoint was written */
+} bal_outcome;
+
+/** "ok", "stopped", "collapsed", "interrupted". */
+const char *bal_outcome_name(bal_outcome outcome);
+
+typedef enum bal_progress_kind {
+    BAL_PROGRESS_START,
+    BAL_PROGRESS_STEP,
+    BAL_PROGRESS_EVALUATION,
+    BAL_PROGRESS_INCIDENT,
+    BAL_PROGRESS_ROLLBACK,
+    BAL_PROGRESS_END
+} bal_progress_kind;
+
+/** What a caller may want to show. Strings are valid during the callback only. */
+typedef struct bal_progress {
+    bal_progress_kind kind;
+    const char *run;     /* folder */
+    const char *message; /* incident or remedy in words, "" otherwise */
+    const char *monitor; /* name */
+    int64_t epoch, epochs, batch, batches, step;
+    double loss;       /* of the step, or mean training loss since the last evaluation */
+    double lr, grad_norm;
+    double val_loss;   /* EVALUATION: first head, raw */
+    double monitored, best;
+    bool improved, eligible;
+    int64_t unique_predictions, classes; /* first head; classes 0 for value heads */
+    double normalized_entropy, accuracy; /* first head; NaN for value heads */
+    double seconds;     /* since the start or the resume */
+    double eta_seconds; /* at most: early stopping may come first */
+} bal_progress;
+
+/** How a caller takes part. All optional. */
+typedef struct bal_train_hooks {
+    void (*progress)(void *user, const bal_progress *progress);
+    /** Polled before every step; non-zero: write a checkpoint and stop. */
+    int (*cancel)(void *user);
+    void *user;
+    bal_log_sink log;
+} bal_train_hooks;
+
+/** The state of a run that a rollback restores, held in memory. */
+typedef struct bal_snapshot {
+    bool valid;
+    bal_train_state state;
+    char *tensors; /* the store's buffer */
+    size_t bytes;
+    bal_text guard_memory;
+} bal_snapshot;
+
+typedef struct bal_trainer {
+    const bal_recipe *recipe;
+    const bal_dataset *dataset;
+    bal_backend *backend;
+    bal_network *network;
+    bal_guard *guard;
+    bal_run_folder *folder;
+    const bal_train_hooks *hooks;
+
+    bal_batcher *batches; /* of the batch size in force */
+    bal_eval_set val;
+    bal_metric_path monitor, plateau_monitor;
+    const bal_schedule *schedule;
+
+    bal_train_state state;
+    bal_snapshot healthy;
+    int64_t metrics_size, results_size, incidents_size; /* bytes of the logs that belong to the state */
+    bal_outcome outcome;
+    int cancelled; /* what the cancel hook returned */
+
+    double *rates; /* [groups] */
+    double started, last_checkpoint, last_progress; /* clock */
+    int64_t started_step;
+    bal_step_result last_step;
+} bal_trainer;
+
+/** Everything ready for the first step (state fresh, guard fresh). Borrowed pointers must outlive it. */
+BAL_WARN_UNUSED bal_status bal_trainer_init(bal_trainer *trainer, const bal_recipe *recipe,
+                                            const bal_dataset *dataset, bal_backend *backend,
+                                            bal_run_folder *folder, const bal_train_hooks *hooks,
+                                            bal_error *err);
+void bal_trainer_release(bal_trainer *trainer);
+
+/** Train until done, stopped, collapsed or interrupted; outcome says which. */
+BAL_WARN_UNUSED bal_status bal_trainer_run(bal_trainer *trainer, bal_error *err);
+
+/** Value of a recipe's metric path at the last evaluation: val.* or train.HEAD.loss. */
+double bal_trainer_metric(const bal_trainer *trainer, const bal_metric_path *path);
+
+/* ---- recovery.c ---- */
+
+/** Copy the current state into trainer->healthy. */
+BAL_WARN_UNUSED bal_status bal_trainer_keep_healthy(bal_trainer *trainer, bal_error *err);
+/** Restore trainer->healthy and apply remedy number `remedy` of the recipe on top of those before. */
+BAL_WARN_UNUSED bal_status bal_trainer_roll_back(bal_trainer *trainer, int32_t remedy,
+                                                 bal_error *err);
+/** Put the controls of the state in force: class weights, batch size. */
+BAL_WARN_UNUSED bal_status bal_trainer_apply_controls(bal_trainer *trainer, bal_error *err);
+/** "lr × 0.5" for a remedy, into buffer. */
+void bal_remedy_text(const bal_recipe_remedy *remedy, char *buffer, size_t size);
+
+/* ---- checkpoint.c ---- */
+
+/** Write checkpoints/last.safetensors: everything needed to go on bit-exactly. */
+BAL_WARN_UNUSED bal_status bal_trainer_write_last(bal_trainer *trainer, bal_error *err);
+/** Write checkpoints/best.safetensors: weights and statistics. */
+BAL_WARN_UNUSED bal_status bal_trainer_write_best(bal_trainer *trainer, bal_error *err);
+/** Read last (or previous, when last is damaged) back into a trainer just initialised; cuts the logs to
+ *  where the checkpoint stands. BAL_ENOTFOUND when the run has no checkpoint yet. */
+BAL_WARN_UNUSED bal_status bal_trainer_read_last(bal_trainer *trainer, bal_error *err);
+/** Load the best weights into the store; BAL_ENOTFOUND when none was written. */
+BAL_WARN_UNUSED bal_status bal_trainer_read_best(bal_trainer *trainer, bal_error *err);
+
+/* ---- history.c ---- */
+
+/** One row of metrics.jsonl and results.csv for the evaluation just made. */
+BAL_WARN_UNUSED bal_status bal_trainer_write_row(bal_trainer *trainer, const bal_decision *decision,
+                                                 double monitored, bal_error *err);
+BAL_WARN_UNUSED bal_status bal_trainer_write_incidents(bal_trainer *trainer,
+                                                       const bal_incident *incidents, int32_t n,
+                                                       bal_error *err);
+/** training_log.json (a list per column, as Keras' History) and diversity_history.json, from
+ *  metrics.jsonl. */
+BAL_WARN_UNUSED bal_status bal_trainer_write_logs(bal_trainer *trainer, bal_error *err);
+
+#endif
