@@ -131,10 +131,11 @@ static void slab_end(const bal_batcher *batcher, const slab *of, int64_t *ret_ep
 
 bal_status bal_batcher_seek(bal_batcher *batcher, int64_t epoch, int64_t batch, bal_error *err) {
     slab *current = &batcher->slabs[batcher->current];
+    if (!batcher->shuffle && current->count == batcher->batches && current->first == batch) {
+        current->next = 0; /* a further pass over rows that are all here, in given order */
+        return BAL_OK;
+    }
     BAL_TRY(finish_fill(batcher, err));
-    if (current->count > 0 && current->next == 0 && current->epoch == epoch &&
-        current->first == batch)
-        return BAL_OK; /* already there: a second pass in given order */
     start_fill(batcher, batcher->current, epoch, batch);
     BAL_TRY(finish_fill(batcher, err));
     slab_end(batcher, current, &epoch, &batch);

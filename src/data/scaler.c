@@ -3,6 +3,7 @@
 #include "data/scaler.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
