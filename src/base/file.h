@@ -1,7 +1,8 @@
 /* Files: whole reads with a cap, crash-safe replacement, folders.
  *
- * Errors: BAL_ENOTFOUND (no such file), BAL_EIO (anything else from the system, with path, operation
- * and strerror), BAL_ENOMEM. Test hook: bal_file_fail_after fails the N-th write/sync/rename. */
+ * Errors: BAL_ENOTFOUND (no such file), BAL_EIO (anything else from the system, with path,
+ * operation and strerror), BAL_ENOMEM. Test hook: bal_file_fail_after fails the N-th
+ * write/sync/rename. */
 #ifndef BAL_BASE_FILE_H
 #define BAL_BASE_FILE_H
 
@@ -18,7 +19,7 @@ BAL_WARN_UNUSED bal_status bal_file_read(const char *path, size_t max_bytes, cha
                                          size_t *ret_size, bal_error *err);
 
 /** A file being replaced: bytes go to a temporary file beside it; commit makes them visible as one
- *  step (write, fsync, rename, fsync of the folder), so that a crash leaves old or new, never half. */
+ *  step (write, fsync, rename, fsync of the folder): a crash leaves old or new, never half. */
 typedef struct bal_file_writer {
     char *path;
     char *temporary;
@@ -34,8 +35,8 @@ BAL_WARN_UNUSED bal_status bal_file_writer_open(bal_file_writer *writer, const c
 /** Failures stick and are reported by commit. */
 void bal_file_writer_put(bal_file_writer *writer, const void *bytes, size_t size);
 /** Finish. On failure the old file is intact and the temporary one is gone; only when the very last
- *  step fails, the sync of the folder, the whole new file is already in place (an error all the same,
- *  because a power cut could bring the old one back). Releases the writer. */
+ *  step fails, the sync of the folder, the whole new file is already in place (an error all the
+ *  same, because a power cut could bring the old one back). Releases the writer. */
 BAL_WARN_UNUSED bal_status bal_file_writer_commit(bal_file_writer *writer, bal_error *err);
 /** Give up: remove the temporary file. Fine on a zeroed or committed writer. */
 void bal_file_writer_abort(bal_file_writer *writer);

@@ -4,7 +4,12 @@
 
 #include "ballast/status.h"
 
-typedef enum bal_log_level { BAL_LOG_DEBUG, BAL_LOG_INFO, BAL_LOG_WARN, BAL_LOG_ERROR } bal_log_level;
+typedef enum bal_log_level {
+    BAL_LOG_DEBUG,
+    BAL_LOG_INFO,
+    BAL_LOG_WARN,
+    BAL_LOG_ERROR
+} bal_log_level;
 
 typedef void (*bal_log_fn)(void *user, bal_log_level level, const char *message);
 

@@ -35,7 +35,7 @@ void bal_memory_fail_after(int64_t countdown);
 
 /** Grow a dynamic array (`items`, `capacity` in items) to hold at least `wanted` items.
  *  Evaluates to true on success. */
-#define bal_reserve(items, capacity, wanted) \
+#define bal_reserve(items, capacity, wanted)                                                       \
     bal_reserve_bytes((void **)&(items), &(capacity), (wanted), sizeof *(items))
 int bal_reserve_bytes(void **items, size_t *capacity, size_t wanted, size_t item_size);
 

@@ -1,7 +1,7 @@
-/* Counter-based random numbers: Philox4x32-10 (Salmon et al., SC'11, "Parallel random numbers: as easy
- * as 1, 2, 3"). A number is a pure function of (key, counter), so nothing has to be saved to resume,
- * any thread may produce any part of a stream, and a stream never depends on how many were drawn
- * before it. */
+/* Counter-based random numbers: Philox4x32-10 (Salmon et al., SC'11, "Parallel random numbers: as
+ * easy as 1, 2, 3"). A number is a pure function of (key, counter), so nothing has to be saved to
+ * resume, any thread may produce any part of a stream, and a stream never depends on how many were
+ * drawn before it. */
 #ifndef BAL_BASE_RANDOM_H
 #define BAL_BASE_RANDOM_H
 
@@ -10,7 +10,8 @@
 
 /** The raw block function: 4 words from a 4-word counter and a 2-word key. Matches the Random123
  *  known-answer vectors. */
-static inline void bal_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t ret_words[4]) {
+static inline void bal_philox(const uint32_t counter[4], const uint32_t key[2],
+                              uint32_t ret_words[4]) {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
     uint32_t k0 = key[0], k1 = key[1];
     for (int round = 0; round < 10; round++) {

@@ -28,7 +28,8 @@ void bal_text_release(bal_text *text);
 /** Damerau-Levenshtein distance (adjacent swaps count 1), for "did you mean" suggestions. */
 size_t bal_text_distance(const char *a, const char *b);
 
-/** The nearest of `names` (NULL-terminated array) to `word` within max(2, length / 3) edits, or NULL. */
+/** The nearest of `names` (NULL-terminated array) to `word` within max(2, length / 3) edits, but
+ *  fewer edits than letters; or NULL. */
 const char *bal_text_nearest(const char *word, const char *const *names);
 
 /** Whether `text` matches the shell pattern (only * and ? are special). */
@@ -38,7 +39,8 @@ bool bal_text_glob(const char *pattern, const char *text);
 size_t bal_text_utf8_valid(const char *bytes, size_t length);
 
 /** Parse a whole string as a finite or non-finite decimal number, independent of the locale.
- *  Leading or trailing characters (spaces too) make it false. Accepts "nan", "inf", "-inf" in any case. */
+ *  Leading or trailing characters (spaces too) make it false. Accepts "nan", "inf", "-inf" in any
+ *  case. */
 bool bal_text_parse_double(const char *text, size_t length, double *ret_value);
 bool bal_text_parse_i64(const char *text, size_t length, int64_t *ret_value);
 
