@@ -168,6 +168,7 @@ static void test_many_names_and_stable_pointers(void **state) {
     for (int i = 1; i < N; i++) {
         snprintf(name, sizeof name, "p%d", i);
         sum = tiny_add(g, sum, bal_graph_parameter(g, name, BAL_SHAPE1(1)));
+        assert_false(bal_value_is_some(bal_graph_find(g, "missing")));
     }
     assert_good(g);
     for (int i = 0; i < N; i++) {

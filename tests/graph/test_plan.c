@@ -109,11 +109,13 @@ static void test_in_place_only_on_the_last_reader_and_own_memory(void **state) {
     bal_value c = tiny_add(g, a, b);      /* may take a or b */
     bal_value d = tiny_add(g, c, c);      /* twice the same operand, both allowed */
     bal_value e = tiny_pick(g, d, d);     /* not allowed */
-    bal_plan plan = plan_of(g, &e, 1);
+    bal_value f = tiny_add(g, x, e);      /* x is not ours, e is */
+    bal_plan plan = plan_of(g, &f, 1);
     assert_true(plan.value_offset[a.id] != plan.value_offset[b.id]);
     assert_true(plan.value_offset[c.id] == plan.value_offset[a.id]);
     assert_true(plan.value_offset[d.id] == plan.value_offset[c.id]);
     assert_true(plan.value_offset[e.id] != plan.value_offset[d.id]);
+    assert_true(plan.value_offset[f.id] == plan.value_offset[e.id]);
     assert_int_equal(plan.bytes, 2 * wide_bytes);
     bal_plan_release(&plan);
     bal_graph_free(g);
@@ -140,6 +142,20 @@ static void test_gaps_are_filled(void **state) {
     bal_plan plan = plan_of(g, (bal_value[]){t, c}, 2);
     assert_int_equal(plan.bytes, 2 * wide_bytes + 64);
     assert_true(plan.value_offset[c.id] == plan.value_offset[a.id]);
+    bal_plan_release(&plan);
+    bal_graph_free(g);
+}
+
+/* Smallest first would put the scalar under both large values and need 64 bytes more. */
+static void test_large_values_are_placed_first(void **state) {
+    bal_graph *g = graph_new();
+    bal_value x = wide_input(g), scalar = bal_graph_input(g, "s", BAL_F64, BAL_SHAPE1(1));
+    bal_value small = tiny_pick(g, scalar, BAL_NO_VALUE);
+    const bal_op *spread = bal_graph_find_op(g, "spread");
+    bal_value large = bal_graph_add(g, spread, (bal_value[]){small, x}, 2, NULL);
+    bal_value other = tiny_pick(g, large, BAL_NO_VALUE);
+    bal_plan plan = plan_of(g, &other, 1);
+    assert_int_equal(plan.bytes, 2 * wide_bytes);
     bal_plan_release(&plan);
     bal_graph_free(g);
 }
@@ -324,6 +340,7 @@ int main(void) {
         cmocka_unit_test(test_in_place_only_on_the_last_reader_and_own_memory),
         cmocka_unit_test(test_removed_nodes_take_no_memory),
         cmocka_unit_test(test_gaps_are_filled),
+        cmocka_unit_test(test_large_values_are_placed_first),
         cmocka_unit_test(test_the_checker_sees_broken_plans),
         cmocka_unit_test(test_random_graphs_compute_the_same_in_planned_memory),
         cmocka_unit_test(test_every_allocation_may_fail),
