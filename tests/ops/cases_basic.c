@@ -1,5 +1,5 @@
-/* Cases of the ops from arithmetic to softmax. Sizes other than n are small, odd and unlike each other,
- * so that a swapped dimension shows. */
+/* Cases of the ops from arithmetic to softmax. Sizes other than n are small, odd and unlike each
+ * other, so that a swapped dimension shows. */
 #include "ops/case_lists.h"
 #include "ops/table.h"
 
@@ -12,7 +12,10 @@
     static void name##_block(op_trial *t, int64_t n) {                                             \
         bal_##name(t->graph, op_real(t, BAL_SHAPE3(2, n, 3), fill));                               \
     }
-#define UNARY_CASES(name) {#name, "vector", name##_vector, 0}, {#name, "block", name##_block, 0}
+#define UNARY_CASES(name)                                                                          \
+    {#name, "vector", name##_vector, 0}, {                                                         \
+#name, "block", name##_block, 0                                                            \
+    }
 
 UNARY_BUILDERS(neg, OP_FILL_NORMAL)
 UNARY_BUILDERS(exp, OP_FILL_NORMAL)
@@ -98,8 +101,9 @@ static void tanh_grad(op_trial *t, int64_t n) {
     }
 #define BINARY_CASES(name)                                                                         \
     {#name, "same shape", name##_same, 0}, {#name, "row", name##_row, 0},                          \
-        {#name, "trailing matrix", name##_matrix, 0}, {#name, "scalar", name##_scalar, 0},         \
-        {#name, "with itself", name##_itself, 0}
+        {#name, "trailing matrix", name##_matrix, 0}, {#name, "scalar", name##_scalar, 0}, {       \
+#name, "with itself", name##_itself, 0                                                     \
+    }
 
 BINARY_BUILDERS(add, OP_FILL_NORMAL)
 BINARY_BUILDERS(sub, OP_FILL_NORMAL)
@@ -116,14 +120,30 @@ static void matmul(op_trial *t, int64_t m, int64_t k, int64_t n, bool transpose_
     bal_matmul(t->graph, left, right, transpose_a, transpose_b);
 }
 
-static void matmul_plain(op_trial *t, int64_t n) { matmul(t, n, n + 1, n + 2, false, false); }
-static void matmul_left(op_trial *t, int64_t n) { matmul(t, n, n + 1, n + 2, true, false); }
-static void matmul_right(op_trial *t, int64_t n) { matmul(t, n, n + 1, n + 2, false, true); }
-static void matmul_both(op_trial *t, int64_t n) { matmul(t, n, n + 1, n + 2, true, true); }
-static void matmul_tall(op_trial *t, int64_t n) { matmul(t, n, 3, 2, false, true); }
-static void matmul_wide(op_trial *t, int64_t n) { matmul(t, 2, 3, n, false, false); }
-static void matmul_deep(op_trial *t, int64_t n) { matmul(t, 3, n, 2, true, false); }
-static void matmul_outer(op_trial *t, int64_t n) { matmul(t, n, 1, 5, false, false); }
+static void matmul_plain(op_trial *t, int64_t n) {
+    matmul(t, n, n + 1, n + 2, false, false);
+}
+static void matmul_left(op_trial *t, int64_t n) {
+    matmul(t, n, n + 1, n + 2, true, false);
+}
+static void matmul_right(op_trial *t, int64_t n) {
+    matmul(t, n, n + 1, n + 2, false, true);
+}
+static void matmul_both(op_trial *t, int64_t n) {
+    matmul(t, n, n + 1, n + 2, true, true);
+}
+static void matmul_tall(op_trial *t, int64_t n) {
+    matmul(t, n, 3, 2, false, true);
+}
+static void matmul_wide(op_trial *t, int64_t n) {
+    matmul(t, 2, 3, n, false, false);
+}
+static void matmul_deep(op_trial *t, int64_t n) {
+    matmul(t, 3, n, 2, true, false);
+}
+static void matmul_outer(op_trial *t, int64_t n) {
+    matmul(t, n, 1, 5, false, false);
+}
 
 static void matmul_itself(op_trial *t, int64_t n) {
     bal_value a = op_real(t, BAL_SHAPE2(n, 3), OP_FILL_NORMAL);
@@ -235,8 +255,9 @@ static void expand_vector(op_trial *t, int64_t n) {
     }
 #define REDUCTION_CASES(name)                                                                      \
     {#name, "vector", name##_vector, 0}, {#name, "all", name##_all, 0},                            \
-        {#name, "first axis", name##_first, 0}, {#name, "middle axis", name##_middle, 0},          \
-        {#name, "last axis", name##_last, 0}
+        {#name, "first axis", name##_first, 0}, {#name, "middle axis", name##_middle, 0}, {        \
+#name, "last axis", name##_last, 0                                                         \
+    }
 
 REDUCTION_BUILDERS(reduce_sum, OP_FILL_NORMAL)
 REDUCTION_BUILDERS(reduce_mean, OP_FILL_NORMAL)
@@ -269,8 +290,9 @@ static void reduce_max_grad_middle(op_trial *t, int64_t n) {
         bal_##name(t->graph, op_real(t, BAL_SHAPE3(2, n, 5), OP_FILL_NORMAL));                     \
     }
 #define SOFTMAX_CASES(name)                                                                        \
-    {#name, "vector", name##_vector, 0}, {#name, "wide rows", name##_wide, 0},                     \
-        {#name, "many rows", name##_tall, 0}
+    {#name, "vector", name##_vector, 0}, {#name, "wide rows", name##_wide, 0}, {                   \
+#name, "many rows", name##_tall, 0                                                         \
+    }
 
 SOFTMAX_BUILDERS(softmax)
 SOFTMAX_BUILDERS(log_softmax)

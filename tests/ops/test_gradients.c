@@ -1,12 +1,12 @@
 /* Every op's gradient against differences, in f64.
  *
- * For each case the loss is Σ_k Σ_i w_ki·out_ki over the outputs with gradients, w random, so that no
- * element's gradient can hide behind another's. bal_graph_differentiate gives the gradient to check; the
- * five-point stencil
- *     f'(x) = [8(f(x+h) − f(x−h)) − (f(x+2h) − f(x−2h))] / 12h + O(h⁴)
- * the one to believe. With h = 2⁻¹⁰ its truncation error is about 1e-14·f⁽⁵⁾ and its rounding error about
- * 1e-13·|f|, so that agreement to 1e-8 of the largest gradient of the operand leaves room for a large
- * fifth derivative and none for a wrong formula. Kinks are kept 2h away by the fills of the cases. */
+ * For each case the loss is Σ_k Σ_i w_ki·out_ki over the outputs with gradients, w random, so that
+ * no element's gradient can hide behind another's. bal_graph_differentiate gives the gradient to
+ * check; the five-point stencil f'(x) = [8(f(x+h) − f(x−h)) − (f(x+2h) − f(x−2h))] / 12h + O(h⁴)
+ * the one to believe. With h = 2⁻¹⁰ its truncation error is about 1e-14·f⁽⁵⁾ and its rounding error
+ * about 1e-13·|f|, so that agreement to 1e-8 of the largest gradient of the operand leaves room for
+ * a large fifth derivative and none for a wrong formula. Kinks are kept 2h away by the fills of the
+ * cases. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,8 +84,8 @@ static void check_operand(const op_trial *trial, int32_t index, interpreter *for
     for (int64_t i = 0; i < count; i++)
         scale = fmax(scale, fabs(grad[i]));
     for (int64_t probe = 0; probe < count && probe < PROBES_MAX; probe++) {
-        int64_t i = count <= PROBES_MAX ? probe
-                                        : (int64_t)bal_random_below(&random, (uint64_t)count);
+        int64_t i =
+            count <= PROBES_MAX ? probe : (int64_t)bal_random_below(&random, (uint64_t)count);
         double wanted = slope(forward, loss, &x[i]);
         if (!(fabs(grad[i] - wanted) <= TOLERANCE * fmax(scale, fabs(wanted)))) {
             fail_msg("%s: gradient of input %d, element %lld is %.12g, differences give %.12g",

@@ -1,7 +1,8 @@
-/* Properties of every reference kernel, over the case table: the f32 form agrees with the f64 form within
- * the op's tolerance at every size, with ordinary numbers and with NaN and infinities among them; an
- * output in the storage of an input, where the op allows it, changes nothing. Run under a sanitizer this
- * also shows kernels that leave their operands, since every value has a block of its own. */
+/* Properties of every reference kernel, over the case table: the f32 form agrees with the f64 form
+ * within the op's tolerance at every size, with ordinary numbers and with NaN and infinities among
+ * them; an output in the storage of an input, where the op allows it, changes nothing. Run under a
+ * sanitizer this also shows kernels that leave their operands, since every value has a block of its
+ * own. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,8 +61,8 @@ static void check_value(const finished *single, const finished *wide, bal_value 
     double *got = numbers_of(single, value, &count), *want = numbers_of(wide, value, &count);
     double difference = op_numbers_difference(got, want, count, BAL_F32, &worst);
     if (!(difference <= op->tolerance)) {
-        fail_msg("%s: %s, element %lld is %.9g in f32 and %.17g in f64", op_trial_name(&single->trial),
-                 what, (long long)worst, got[worst], want[worst]);
+        fail_msg("%s: %s, element %lld is %.9g in f32 and %.17g in f64",
+                 op_trial_name(&single->trial), what, (long long)worst, got[worst], want[worst]);
     }
     free(got);
     free(want);
@@ -132,7 +133,8 @@ static void check_shared(const finished *run, int32_t i) {
                             .threads = 1};
     node->op->reference(&args);
     if (memcmp(block, interpreter_data(&run->it, node->out[0]), bytes) != 0)
-        fail_msg("%s: another result in the storage of input %d", op_trial_name(&run->trial), (int)i);
+        fail_msg("%s: another result in the storage of input %d", op_trial_name(&run->trial),
+                 (int)i);
     free(block);
     free(workspace);
 }
