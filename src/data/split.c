@@ -126,7 +126,7 @@ static bal_status split_stratified(const bal_split_options *options, int64_t row
                                    const int32_t *labels, int32_t classes,
                                    const char *const *class_names, const bal_log_sink *log,
                                    assignment *parts, bal_error *err) {
-    int64_t *sorted, *start;
+    int64_t *sorted = NULL, *start = NULL;
     bal_text small = {0};
     bal_random random;
     bal_random_init(&random, options->seed, split_stream);

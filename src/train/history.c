@@ -1,0 +1,260 @@
+/* The rows a run writes while it goes: metrics.jsonl and results.csv at every evaluation, incidents.jsonl; and
+ * the two logs made from them at the end, training_log.json and diversity_history.json. */
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "format/json_out.h"
+#include "train/trainer.h"
+
+/** Receives the columns of one evaluation row, in order. */
+typedef void (*column_fn)(void *to, const char *head, const char *name, double value);
+
+static double mean_train_loss(const bal_trainer *trainer, int32_t h) {
+    return trainer->state.head_loss_sum[h] / trainer->state.head_weight_sum[h];
+}
+
+/** Metrics of every evaluation: those that are cheap and need no class. */
+static bool is_row_metric(const bal_metric *metric, bal_head_kind kind) {
+    return metric->cheap && !metric->per_class && (metric->kinds & BAL_HEAD_BIT(kind));
+}
+
+static void each_head_metric(const bal_trainer *trainer, int32_t h, column_fn column, void *to) {
+    const bal_recipe_head *head = trainer->dataset->heads[h].recipe;
+    const char *reason;
+    column(to, head->name, "loss", trainer->val.loss[h]);
+    for (const bal_metric *const *metric = bal_metric_table; *metric; metric++)
+        if (is_row_metric(*metric, head->kind))
+            column(to, head->name, (*metric)->name,
+                   (*metric)->compute(trainer->val.scores[h], -1, &reason));
+}
+
+static void put_json(void *to, const char *head, const char *name, double value) {
+    bal_json_out_named_number(to, name, value);
+}
+
+static void write_json_row(bal_trainer *trainer, const bal_decision *decision, double monitored,
+                           bal_text *text) {
+    const bal_train_state *state = &trainer->state;
+    bal_json_out out;
+    bal_json_out_init(&out, text, BAL_JSON_LINE);
+    bal_json_out_object(&out);
+    bal_json_out_named_integer(&out, "epoch", state->epoch);
+    bal_json_out_named_integer(&out, "step", state->step);
+    bal_json_out_named_integer(&out, "evaluation", state->evaluation);
+    bal_json_out_named_integer(&out, "attempt", state->attempt);
+    bal_json_out_named_number(&out, "lr", trainer->rates[bal_network_groups(trainer->network) - 1]);
+    bal_json_out_named_number(&out, "grad_norm_max", state->norm_max);
+    bal_json_out_key(&out, "train");
+    bal_json_out_object(&out);
+    bal_json_out_named_number(&out, "loss", state->loss_sum / (double)state->samples);
+    for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
+        bal_json_out_key(&out, trainer->dataset->heads[h].recipe->name);
+        bal_json_out_object(&out);
+        bal_json_out_named_number(&out, "loss", mean_train_loss(trainer, h));
+        bal_json_out_object_end(&out);
+    }
+    bal_json_out_object_end(&out);
+    bal_json_out_key(&out, "val");
+    bal_json_out_object(&out);
+    for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
+        bal_json_out_key(&out, trainer->dataset->heads[h].recipe->name);
+        bal_json_out_object(&out);
+        each_head_metric(trainer, h, put_json, &out);
+        bal_json_out_object_end(&out);
+    }
+    bal_json_out_object_end(&out);
+    bal_json_out_named_number(&out, "monitor", monitored);
+    bal_json_out_named_bool(&out, "eligible", decision->eligible);
+    if (!decision->eligible)
+        bal_json_out_named_string(&out, "ineligible_reason", decision->ineligible_reason);
+    bal_json_out_named_number(&out, "seconds", bal_clock_seconds() - trainer->started);
+    bal_json_out_object_end(&out);
+    bal_text_puts(text, "\n");
+}
+
+static void put_csv_name(void *to, const char *head, const char *name, double value) {
+    bal_text_printf(to, ",val.%s.%s", head, name);
+}
+
+static void put_csv_value(void *to, const char *head, const char *name, double value) {
+    char number[32];
+    bal_text_format_double(value, number);
+    bal_text_printf(to, ",%s", number);
+}
+
+static void write_csv_row(bal_trainer *trainer, bal_text *text) {
+    const bal_train_state *state = &trainer->state;
+    int32_t n_heads = trainer->dataset->n_heads;
+    if (trainer->results_size == 0) {
+        bal_text_puts(text, "epoch,step,attempt,train.loss");
+        for (int32_t h = 0; h < n_heads; h++)
+            each_head_metric(trainer, h, put_csv_name, text);
+        bal_text_puts(text, "\n");
+    }
+    bal_text_printf(text, "%lld,%lld,%lld", (long long)state->epoch, (long long)state->step,
+                    (long long)state->attempt);
+    put_csv_value(text, "", "", state->loss_sum / (double)state->samples);
+    for (int32_t h = 0; h < n_heads; h++)
+        each_head_metric(trainer, h, put_csv_value, text);
+    bal_text_puts(text, "\n");
+}
+
+bal_status bal_trainer_write_row(bal_trainer *trainer, const bal_decision *decision,
+                                 double monitored, bal_error *err) {
+    bal_text json = {0}, csv = {0};
+    write_json_row(trainer, decision, monitored, &json);
+    write_csv_row(trainer, &csv);
+    bal_status status =
+        bal_run_folder_append(trainer->folder, BAL_RUN_METRICS, &json, &trainer->metrics_size, err);
+    if (status != BAL_OK) {
+        bal_text_release(&csv);
+        return status;
+    }
+    return bal_run_folder_append(trainer->folder, BAL_RUN_RESULTS, &csv, &trainer->results_size,
+                                 err);
+}
+
+bal_status bal_trainer_write_incidents(bal_trainer *trainer, const bal_incident *incidents,
+                                       int32_t n, bal_error *err) {
+    bal_text lines = {0};
+    for (int32_t i = 0; i < n; i++)
+        bal_incident_json(&incidents[i], &lines);
+    return bal_run_folder_append(trainer->folder, BAL_RUN_INCIDENTS, &lines,
+                                 &trainer->incidents_size, err);
+}
+
+/* ---- logs made at the end ---- */
+
+/** All rows of metrics.jsonl as an array of objects. */
+static bal_status read_rows(const bal_trainer *trainer, json_t **ret_rows, bal_error *err) {
+    char *path = bal_run_folder_path(trainer->folder, BAL_RUN_METRICS), *data = NULL;
+    size_t size = 0;
+    if (!path) return bal_fail_memory(err, 0);
+    bal_json_setup();
+    json_t *rows = json_array();
+    bal_status status = rows ? BAL_OK : bal_fail_memory(err, 0);
+    if (status == BAL_OK && bal_path_exists(path))
+        status = bal_file_read(path, BAL_JSON_BYTES_MAX, &data, &size, err);
+    for (size_t at = 0; status == BAL_OK && at < size;) {
+        const char *end = memchr(data + at, '\n', size - at);
+        size_t length = end ? (size_t)(end - data) - at : size - at;
+        json_t *row = NULL;
+        status = bal_json_parse(data + at, length, BAL_RUN_METRICS, &row, err);
+        if (status == BAL_OK && json_array_append_new(rows, row) != 0)
+            status = bal_fail_memory(err, 0);
+        at += length + 1;
+    }
+    bal_free(data);
+    bal_free(path);
+    if (status == BAL_OK)
+        *ret_rows = rows;
+    else
+        json_decref(rows);
+    return status;
+}
+
+static const json_t *value_at(const json_t *row, const char *split, const char *head,
+                              const char *name) {
+    const json_t *at = split ? json_object_get(row, split) : row;
+    if (head) at = json_object_get(at, head);
+    return json_object_get(at, name);
+}
+
+static void put_value(bal_json_out *out, const json_t *value) {
+    double number = NAN;
+    if (json_is_integer(value))
+        bal_json_out_integer(out, json_integer_value(value));
+    else {
+        bal_json_number(value, &number);
+        bal_json_out_number(out, number);
+    }
+}
+
+/** "name": [value of every row] */
+static void put_column(bal_json_out *out, const char *key, const json_t *rows, const char *split,
+                       const char *head, const char *name) {
+    bal_json_out_key(out, key);
+    bal_json_out_row(out);
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        put_value(out, value_at(json_array_get(rows, i), split, head, name));
+    bal_json_out_array_end(out);
+}
+
+static void put_head_columns(const bal_trainer *trainer, int32_t h, const json_t *rows,
+                             bal_json_out *out) {
+    const bal_recipe_head *head = trainer->dataset->heads[h].recipe;
+    char key[192];
+    bool single = trainer->dataset->n_heads == 1;
+    snprintf(key, sizeof key, single ? "val_loss" : "val_%s_loss", head->name);
+    put_column(out, key, rows, "val", head->name, "loss");
+    for (const bal_metric *const *metric = bal_metric_table; *metric; metric++) {
+        if (!is_row_metric(*metric, head->kind)) continue;
+        if (single)
+            snprintf(key, sizeof key, "val_%s", (*metric)->name);
+        else
+            snprintf(key, sizeof key, "val_%s_%s", head->name, (*metric)->name);
+        put_column(out, key, rows, "val", head->name, (*metric)->name);
+    }
+}
+
+static void write_training_log(const bal_trainer *trainer, const json_t *rows, bal_text *text) {
+    bal_json_out out;
+    bal_json_out_init(&out, text, 2);
+    bal_json_out_object(&out);
+    put_column(&out, "epoch", rows, NULL, NULL, "epoch");
+    put_column(&out, "lr", rows, NULL, NULL, "lr");
+    put_column(&out, "loss", rows, "train", NULL, "loss");
+    for (int32_t h = 0; h < trainer->dataset->n_heads; h++)
+        put_head_columns(trainer, h, rows, &out);
+    bal_json_out_object_end(&out);
+    bal_text_puts(text, "\n");
+}
+
+static void write_diversity(const bal_trainer *trainer, const json_t *rows, bal_text *text) {
+    static const char *const names[] = {"unique_predictions", "most_common_share",
+                                        "normalized_entropy", "accuracy"};
+    int64_t every = trainer->recipe->report.diversity_every;
+    size_t n_rows = json_array_size(rows);
+    bal_json_out out;
+    bal_json_out_init(&out, text, 2);
+    bal_json_out_array(&out);
+    for (size_t i = 0; i < n_rows; i++) {
+        const json_t *row = json_array_get(rows, i);
+        int64_t epoch = json_integer_value(json_object_get(row, "epoch"));
+        if (epoch % every != 0 && i + 1 < n_rows) continue;
+        for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
+            const bal_head_data *head = &trainer->dataset->heads[h];
+            if (!head->labels) continue;
+            bal_json_out_object(&out);
+            bal_json_out_named_integer(&out, "epoch", epoch);
+            bal_json_out_named_string(&out, "head", head->recipe->name);
+            bal_json_out_named_integer(&out, "classes", head->classes.count);
+            for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+                bal_json_out_key(&out, names[k]);
+                put_value(&out, value_at(row, "val", head->recipe->name, names[k]));
+            }
+            bal_json_out_object_end(&out);
+        }
+    }
+    bal_json_out_array_end(&out);
+    bal_text_puts(text, "\n");
+}
+
+bal_status bal_trainer_write_logs(bal_trainer *trainer, bal_error *err) {
+    json_t *rows = NULL;
+    BAL_TRY(read_rows(trainer, &rows, err));
+    bal_text training = {0}, diversity = {0};
+    write_training_log(trainer, rows, &training);
+    write_diversity(trainer, rows, &diversity);
+    json_decref(rows);
+    bal_status status = bal_run_folder_put(trainer->folder, BAL_RUN_TRAINING_LOG, &training, err);
+    if (status != BAL_OK) {
+        bal_text_release(&diversity);
+        return status;
+    }
+    return bal_run_folder_put(trainer->folder, BAL_RUN_DIVERSITY, &diversity, err);
+}
