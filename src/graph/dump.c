@@ -105,8 +105,10 @@ void bal_graph_dump(const bal_graph *graph, bal_text *out) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const bal_node *node = graph->nodes[i];
         if (!node->op) continue;
+        int32_t end = node->n_out ? node->out[0].id : 0;
         for (int32_t k = 0; k < node->n_in; k++)
-            if (node->in[k].id >= next) dump_sources(graph, &next, node->in[k].id + 1, out);
+            if (node->in[k].id >= end) end = node->in[k].id + 1;
+        dump_sources(graph, &next, end, out);
         dump_node(graph, node, out);
     }
     dump_sources(graph, &next, (int32_t)graph->n_values, out);

@@ -1,27 +1,25 @@
 /* Fusion: chains of ops become one op that reads and writes memory once.
  *
- *     linear → relu | leaky_relu | sigmoid | tanh                  → linear_act
- *     batch_norm → [activation] → [dropout]                        → norm_act_dropout
+ *     linear → activation                      → linear_act
+ *     batch_norm → [activation] → [dropout]    → norm_act_dropout
  *
  * The fused node takes the place of the chain's last node and keeps the value ids of all outputs
  * that stay visible, so no reader changes. A chain is left alone when a value between its nodes is
  * read by anybody else or is in `keep`, and when moving its first nodes to the place of the last
- * would reorder a read and a write. Fused ops say what they take: where their shape rule refuses,
- * the chain stays. */
+ * would reorder a read and a write. Fused ops say what they take: where their rule refuses (gelu
+ * after linear), the chain stays. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "graph/graph_impl.h"
 
-/* Op names and the numbers that fused ops know them by. Gelu is missing on purpose: its gradient
- * needs the value before the activation, which fusion does away with. */
+/* Op names and the numbers that fused ops know them by. */
 static const struct {
     const char *op;
     bal_activation activation;
 } activations[] = {
-    {"relu", BAL_ACT_RELU},
-    {"leaky_relu", BAL_ACT_LEAKY_RELU},
-    {"sigmoid", BAL_ACT_SIGMOID},
+    {"relu", BAL_ACT_RELU}, {"leaky_relu", BAL_ACT_LEAKY_RELU},
+    {"gelu", BAL_ACT_GELU}, {"sigmoid", BAL_ACT_SIGMOID},
     {"tanh", BAL_ACT_TANH},
 };
 

@@ -147,7 +147,9 @@ void bal_graph_differentiate(bal_graph *graph, bal_value loss, const bal_value *
 void bal_graph_prune(bal_graph *graph, const bal_value *roots, int32_t n_roots);
 
 /** Replace chains by fused ops: linear → activation; batch_norm → activation → dropout
- *  (graph/fuse.c). Values in `keep` stay computed. Run before differentiation. */
+ *  (graph/fuse.c). Values in `keep` stay computed, and ids of values that remain do not change; but
+ *  the fused node has its own order of outputs, so get handles of siblings (bal_graph_output)
+ *  before. Run before differentiation. */
 void bal_graph_fuse(bal_graph *graph, const bal_value *keep, int32_t n_keep);
 
 /** Memory plan: an offset in one block for every computed value of the live nodes

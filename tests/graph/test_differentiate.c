@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "ops/ops.h"
 #include "support/interpreter.h"
 #include "tiny_ops.h"
 
@@ -210,6 +211,40 @@ static void test_what_cannot_be_differentiated(void **state) {
     bal_graph_free(g);
 }
 
+/* A net of real ops; each of them is checked on its own with the ops. */
+static void test_a_net_of_real_ops(void **state) {
+    enum { B = 4, D = 3, V = 5, C = 3 };
+    bal_graph *g = NULL;
+    assert_int_equal(bal_graph_new(bal_op_table, BAL_F64, &g, NULL), BAL_OK);
+    bal_value x = bal_graph_input(g, "x", BAL_F64, BAL_SHAPE2(B, D));
+    bal_value ids = bal_graph_input(g, "ids", BAL_I32, BAL_SHAPE1(B));
+    bal_value labels = bal_graph_input(g, "labels", BAL_I32, BAL_SHAPE1(B));
+    bal_value table = bal_graph_parameter(g, "table", BAL_SHAPE2(V, D));
+    bal_value weight = bal_graph_parameter(g, "weight", BAL_SHAPE2(C, 2 * D));
+    bal_value bias = bal_graph_parameter(g, "bias", BAL_SHAPE1(C));
+    bal_value gamma = bal_graph_parameter(g, "gamma", BAL_SHAPE1(C));
+    bal_value beta = bal_graph_parameter(g, "beta", BAL_SHAPE1(C));
+    bal_value both = bal_concat(g, (bal_value[]){x, bal_embedding(g, table, ids)}, 2, 1);
+    bal_value h =
+        bal_layer_norm(g, bal_tanh(g, bal_linear(g, both, weight, bias)), gamma, beta, 0.1);
+    bal_value again = bal_add(g, h, bal_linear(g, both, weight, BAL_NO_VALUE));
+    bal_value loss = bal_cross_entropy(g, again, labels, BAL_NO_VALUE, 0.1);
+    bal_value wrt[] = {table, weight, bias, gamma, beta}, grads[5];
+    bal_graph_differentiate(g, loss, wrt, 5, grads);
+    assert_good(g);
+    interpreter it;
+    interpreter_init(&it, g);
+    set_sequence(&it, x, -1, 0.17);
+    interpreter_set_numbers(&it, ids, (const double[]){0, 4, 2, 4});
+    interpreter_set_numbers(&it, labels, (const double[]){2, -1, 0, 1});
+    for (int i = 0; i < 5; i++)
+        set_sequence(&it, wrt[i], 0.5 - 0.2 * i, 0.11);
+    for (int i = 0; i < 5; i++)
+        assert_gradient(&it, loss, wrt[i], grads[i]);
+    interpreter_release(&it);
+    bal_graph_free(g);
+}
+
 static void test_every_allocation_may_fail(void **state) {
     bal_status status = BAL_ENOMEM;
     int failed = 0;
@@ -242,6 +277,7 @@ int main(void) {
         cmocka_unit_test(test_special_cases),
         cmocka_unit_test(test_removed_nodes_are_not_visited),
         cmocka_unit_test(test_what_cannot_be_differentiated),
+        cmocka_unit_test(test_a_net_of_real_ops),
         cmocka_unit_test(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
