@@ -253,6 +253,18 @@ static void test_reduce_sum_and_mean(void **state) {
            INFINITY);
 }
 
+/* Sums are kept in double also where the elements are f32: 1 is lost beside 2²⁵ in f32. */
+static void test_sums_are_double(void **state) {
+    static const double x[] = {33554432, 1, -33554432};
+    bal_graph *g = values_graph();
+    EXPECT(g, bal_reduce_sum(g, values_vector(g, 3, x), 0), BAL_SHAPE1(1), 1);
+    g = values_graph();
+    EXPECT(g, bal_reduce_mean(g, values_vector(g, 3, x), 0), BAL_SHAPE1(1), 1.0 / 3.0);
+    g = values_graph();
+    bal_value row = values_matrix(g, 1, 3, x), ones = MATRIX(g, 3, 1, 1, 1, 1);
+    EXPECT(g, bal_matmul(g, row, ones, false, false), BAL_SHAPE2(1, 1), 1);
+}
+
 static void test_reduce_max(void **state) {
     bal_graph *g = values_graph();
     EXPECT(g, bal_reduce_max(g, MATRIX(g, 2, 3, 1, 7, 3, -4, -5, -6), 1), BAL_SHAPE1(2), 7, -4);
@@ -320,6 +332,7 @@ int main(void) {
         cmocka_unit_test(test_shape_ops_take_whole_numbers),
         cmocka_unit_test(test_expand),
         cmocka_unit_test(test_reduce_sum_and_mean),
+        cmocka_unit_test(test_sums_are_double),
         cmocka_unit_test(test_reduce_max),
         cmocka_unit_test(test_reduce_max_grad),
         cmocka_unit_test(test_softmax),
