@@ -37,6 +37,8 @@
     X(bal_op_tanh_grad) \
     /* dense */ \
     X(bal_op_matmul) \
+    X(bal_op_linear) \
+    X(bal_op_linear_act) \
     /* shape */ \
     X(bal_op_reshape) \
     X(bal_op_concat) \
@@ -52,7 +54,41 @@
     X(bal_op_softmax) \
     X(bal_op_softmax_grad) \
     X(bal_op_log_softmax) \
-    X(bal_op_log_softmax_grad)
+    X(bal_op_log_softmax_grad) \
+    /* normalisation */ \
+    X(bal_op_batch_norm) \
+    X(bal_op_batch_norm_grad) \
+    X(bal_op_batch_norm_inference) \
+    X(bal_op_batch_norm_running) \
+    X(bal_op_layer_norm) \
+    X(bal_op_layer_norm_grad) \
+    X(bal_op_l2_normalize) \
+    X(bal_op_l2_normalize_grad) \
+    /* dropout and embedding */ \
+    X(bal_op_dropout) \
+    X(bal_op_dropout_grad) \
+    X(bal_op_norm_act_dropout) \
+    X(bal_op_norm_act_dropout_grad) \
+    X(bal_op_embedding) \
+    X(bal_op_embedding_grad) \
+    /* losses */ \
+    X(bal_op_cross_entropy) \
+    X(bal_op_cross_entropy_grad) \
+    X(bal_op_binary_cross_entropy) \
+    X(bal_op_binary_cross_entropy_grad) \
+    X(bal_op_focal) \
+    X(bal_op_focal_grad) \
+    X(bal_op_binary_focal) \
+    X(bal_op_binary_focal_grad) \
+    X(bal_op_squared_error) \
+    X(bal_op_squared_error_grad) \
+    X(bal_op_huber) \
+    X(bal_op_huber_grad) \
+    /* updates */ \
+    X(bal_op_global_norm) \
+    X(bal_op_sgd_update) \
+    X(bal_op_adam_update) \
+    X(bal_op_activity_max)
 /* clang-format on */
 
 #define BAL_OP_DECLARE(symbol) extern const bal_op symbol;
