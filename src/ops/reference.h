@@ -1,13 +1,14 @@
 /* What the reference kernels share.
  *
- * A reference kernel is the meaning of its op: one thread, no tuning, every element read as a double,
- * computed in double and rounded once when it is stored. So the f32 form differs from the f64 form by
- * the rounding of inputs and outputs only, and the tolerance of an op bounds what a faster kernel may
- * add to that. NaN and infinities go through as IEEE arithmetic takes them; where an op decides
- * otherwise, its file says so.
+ * A reference kernel is the meaning of its op: one thread, no tuning, every element read as a
+ * double, computed in double and rounded once when it is stored. So the f32 form differs from the
+ * f64 form by the rounding of inputs and outputs only, and the tolerance of an op bounds what a
+ * faster kernel may add to that. NaN and infinities go through as IEEE arithmetic takes them; where
+ * an op decides otherwise, its file says so.
  *
- * Aliasing: where a descriptor allows output 0 in the storage of an input (`inplace_in`), its kernel
- * must read everything an element needs before it writes that element. The two maps below do. */
+ * Aliasing: where a descriptor allows output 0 in the storage of an input (`inplace_in`), its
+ * kernel must read everything an element needs before it writes that element. The two maps below
+ * do. */
 #ifndef BAL_OPS_REFERENCE_H
 #define BAL_OPS_REFERENCE_H
 
@@ -33,11 +34,16 @@ static inline int64_t bal_operand_count(const bal_operand *operand) {
 }
 
 /** Whether an optional input was given / an output has storage. */
-static inline bool bal_operand_given(const bal_operand *operand) { return operand->data != NULL; }
+static inline bool bal_operand_given(const bal_operand *operand) {
+    return operand->data != NULL;
+}
 
-/** Which element of an operand of `count` elements meets element i of a larger one it broadcasts to.
- *  One rule for all three forms (equal shape, [1], trailing dimensions), since storage is row-major. */
-static inline int64_t bal_broadcast_index(int64_t i, int64_t count) { return i % count; }
+/** Which element of an operand of `count` elements meets element i of a larger one it broadcasts
+ * to. One rule for all three forms (equal shape, [1], trailing dimensions), since storage is
+ * row-major. */
+static inline int64_t bal_broadcast_index(int64_t i, int64_t count) {
+    return i % count;
+}
 
 /** A shape seen from one axis: element (o, j, i) lies at (o·length + j)·inner + i. */
 typedef struct bal_axis_view {

@@ -1,12 +1,12 @@
 /* What shape rules and gradients share.
  *
- * A shape rule (`infer` of an op) reads a node's inputs through the graph and either yields the types
- * and shapes of its outputs or refuses with one sentence: operand, what was wanted, what was given,
- * e.g. "bias must be [4], but is f32[5]" (the graph puts op and operands before it). The checks below
- * write those sentences.
+ * A shape rule (`infer` of an op) reads a node's inputs through the graph and either yields the
+ * types and shapes of its outputs or refuses with one sentence: operand, what was wanted, what was
+ * given, e.g. "bias must be [4], but is f32[5]" (the graph puts op and operands before it). The
+ * checks below write those sentences.
  *
- * In the checks, `index` is the position of the input and `what` its name in the documentation of the
- * op ("x", "bias", "labels"). Optional inputs that were not given must be skipped by the caller
+ * In the checks, `index` is the position of the input and `what` its name in the documentation of
+ * the op ("x", "bias", "labels"). Optional inputs that were not given must be skipped by the caller
  * (bal_has_input). */
 #ifndef BAL_OPS_RULES_H
 #define BAL_OPS_RULES_H
@@ -15,8 +15,8 @@
 #include "graph/op.h"
 
 /* Every rule has this signature, which is bal_op.infer. */
-#define BAL_INFER_PARAMS                                                                            \
-    const bal_graph *graph, const bal_node *node, bal_shape *ret_shape, bal_dtype *ret_dtype,       \
+#define BAL_INFER_PARAMS                                                                           \
+    const bal_graph *graph, const bal_node *node, bal_shape *ret_shape, bal_dtype *ret_dtype,      \
         bal_error *err
 
 /** Whether input `index` is there. */
@@ -26,15 +26,18 @@ bal_dtype bal_input_dtype(const bal_graph *graph, const bal_node *node, int32_t 
 
 /* ---- checks of one input ---- */
 
-BAL_WARN_UNUSED bal_status bal_rule_type(const bal_graph *graph, const bal_node *node, int32_t index,
-                                         const char *what, bal_dtype wanted, bal_error *err);
+BAL_WARN_UNUSED bal_status bal_rule_type(const bal_graph *graph, const bal_node *node,
+                                         int32_t index, const char *what, bal_dtype wanted,
+                                         bal_error *err);
 /** Of the graph's float type. */
-BAL_WARN_UNUSED bal_status bal_rule_real(const bal_graph *graph, const bal_node *node, int32_t index,
-                                         const char *what, bal_error *err);
-BAL_WARN_UNUSED bal_status bal_rule_rank(const bal_graph *graph, const bal_node *node, int32_t index,
-                                         const char *what, int32_t wanted, bal_error *err);
-BAL_WARN_UNUSED bal_status bal_rule_shape(const bal_graph *graph, const bal_node *node, int32_t index,
-                                          const char *what, bal_shape wanted, bal_error *err);
+BAL_WARN_UNUSED bal_status bal_rule_real(const bal_graph *graph, const bal_node *node,
+                                         int32_t index, const char *what, bal_error *err);
+BAL_WARN_UNUSED bal_status bal_rule_rank(const bal_graph *graph, const bal_node *node,
+                                         int32_t index, const char *what, int32_t wanted,
+                                         bal_error *err);
+BAL_WARN_UNUSED bal_status bal_rule_shape(const bal_graph *graph, const bal_node *node,
+                                          int32_t index, const char *what, bal_shape wanted,
+                                          bal_error *err);
 /** Of the graph's float type and of this shape. */
 BAL_WARN_UNUSED bal_status bal_rule_real_shape(const bal_graph *graph, const bal_node *node,
                                                int32_t index, const char *what, bal_shape wanted,
@@ -43,8 +46,8 @@ BAL_WARN_UNUSED bal_status bal_rule_real_shape(const bal_graph *graph, const bal
 /* ---- checks of attributes ---- */
 
 /** A finite number in [low, high]. */
-BAL_WARN_UNUSED bal_status bal_rule_range(const bal_node *node, int32_t attr, double low, double high,
-                                          bal_error *err);
+BAL_WARN_UNUSED bal_status bal_rule_range(const bal_node *node, int32_t attr, double low,
+                                          double high, bal_error *err);
 /** One of 0..rank−1. */
 BAL_WARN_UNUSED bal_status bal_rule_axis(int64_t axis, const bal_shape *shape, bal_error *err);
 /** The same or -1, which stands for the whole shape (builders store every negative axis as -1). */
@@ -83,7 +86,7 @@ BAL_WARN_UNUSED bal_status bal_rule_shape_attrs(const bal_attr *attrs, bal_shape
 
 /* ---- gradients ---- */
 
-/** The transpose of broadcasting: sum `value` down to `shape`, which broadcasts to value's shape. */
+/** The transpose of broadcasting: sum `value` down to `shape`, which broadcasts to its own. */
 bal_value bal_reduce_to(bal_graph *graph, bal_value value, bal_shape shape);
 
 #endif

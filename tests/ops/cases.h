@@ -1,9 +1,9 @@
 /* A case for every op: how to build a graph around it at any size, and what numbers to feed.
  *
  * One table serves all that is checked of ops: gradients against differences (test_gradients.c),
- * reference kernels in f32 against f64 (test_references.c), kernels of a backend against references. A
- * test walks it, makes a trial of each case at the sizes and in the type it wants, fills the operands and
- * runs:
+ * reference kernels in f32 against f64 (test_references.c), kernels of a backend against
+ * references. A test walks it, makes a trial of each case at the sizes and in the type it wants,
+ * fills the operands and runs:
  *
  *     const op_case *c;
  *     for (size_t i = 0; (c = op_case_at(i)); i++) {
@@ -17,16 +17,16 @@
  *         op_trial_release(&trial);
  *     }
  *
- * To add an op: write a builder per way of using it, add a line per builder to a cases file. An op of
- * bal_op_table without a case fails the tests. Everything here fails the running cmocka test when
- * something is wrong with the case itself. */
+ * To add an op: write a builder per way of using it, add a line per builder to a cases file. An op
+ * of bal_op_table without a case fails the tests. Everything here fails the running cmocka test
+ * when something is wrong with the case itself. */
 #ifndef BAL_TESTS_OPS_CASES_H
 #define BAL_TESTS_OPS_CASES_H
 
 #include "ops/ops.h"
 
-/** What numbers an operand gets. Real ones are exactly representable in f32, so that f32 and f64 runs
- *  see the same inputs. */
+/** What numbers an operand gets. Real ones are exactly representable in f32, so that f32 and f64
+ * runs see the same inputs. */
 typedef enum op_fill {
     OP_FILL_NORMAL,   /* standard normal */
     OP_FILL_POSITIVE, /* 0.5 to 2.5: logarithms, roots, divisors, variances */
@@ -64,8 +64,8 @@ typedef struct op_trial {
 struct op_case {
     const char *op;    /* name in bal_op_table */
     const char *label; /* which way of using it; (op, label) is unique */
-    /** Make operands with the functions below and apply the op. `n` is the length that matters, 1 to a
-     *  few hundred; other dimensions are the builder's choice, small and odd. */
+    /** Make operands with the functions below and apply the op. `n` is the length that matters, 1
+     * to a few hundred; other dimensions are the builder's choice, small and odd. */
     void (*build)(op_trial *trial, int64_t n);
     uint32_t constant_outputs; /* bit k: output k takes part in no gradient (masks, statistics) */
 };
@@ -98,16 +98,17 @@ void op_trial_release(op_trial *trial);
 /** "relu, vector, size 17", for messages; valid until the next call. */
 const char *op_trial_name(const op_trial *trial);
 
-/** The numbers of operand `index`, a function of its description and `seed` only; free with free(). */
+/** The numbers of operand `index`, a function of its description and `seed` only; free with free().
+ */
 double *op_trial_numbers(const op_trial *trial, int32_t index, uint64_t seed);
 
 /** Replace about one number in five by NaN, the infinities, zeros of both signs and a denormal of
  *  f32. For real operands. */
 void op_numbers_poison(double *numbers, int64_t count, uint64_t seed);
 
-/** Largest |got − want| relative to the largest finite |want| (itself where that is 0); INFINITY where
- *  one is NaN or infinite and the other is not alike. `want` is rounded to `dtype` first, the type that
- *  `got` was computed in. */
+/** Largest |got − want| relative to the largest finite |want| (itself where that is 0); INFINITY
+ * where one is NaN or infinite and the other is not alike. `want` is rounded to `dtype` first, the
+ * type that `got` was computed in. */
 double op_numbers_difference(const double *got, const double *want, int64_t count, bal_dtype dtype,
                              int64_t *ret_worst);
 

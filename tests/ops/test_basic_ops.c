@@ -253,7 +253,7 @@ static void test_reduce_sum_and_mean(void **state) {
            INFINITY);
 }
 
-/* Sums are kept in double also where the elements are f32: 1 is lost beside 2²⁵ in f32. */
+/* Sums are kept in double: in f32 the 1 would be lost beside 2²⁵. */
 static void test_sums_are_double(void **state) {
     static const double x[] = {33554432, 1, -33554432};
     bal_graph *g = values_graph();
