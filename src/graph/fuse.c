@@ -73,13 +73,11 @@ static void set_activation(bal_node *to, bal_activation activation) {
 
 /* ---- finding chains ---- */
 
-/* The node that alone reads output 0 of `index`, as its first input; -1 when there is no such. */
+/* The node that alone reads output 0 of `index`; -1 when there is no such. */
 static int32_t follower(const fuser *f, int32_t index) {
     bal_value value = f->graph->nodes[index]->out[0];
     if (f->keep[value.id] || f->readers[value.id] != 1) return -1;
-    int32_t next = f->reader[value.id];
-    const bal_node *node = f->graph->nodes[next];
-    return node->op && node->in[0].id == value.id ? next : -1;
+    return f->reader[value.id];
 }
 
 static chain find_linear_chain(const fuser *f, int32_t first) {
