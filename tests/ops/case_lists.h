@@ -4,6 +4,8 @@
 
 #include "ops/cases.h"
 
-extern const op_case op_cases_basic[]; /* cases_basic.c: arithmetic to softmax */
+extern const op_case op_cases_basic[];  /* cases_basic.c: arithmetic to softmax */
+extern const op_case op_cases_layers[]; /* cases_layers.c: dense, norms, dropout, embedding */
+extern const op_case op_cases_losses[]; /* cases_losses.c: losses and updates */
 
 #endif

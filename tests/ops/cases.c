@@ -18,7 +18,7 @@
 const int64_t op_case_sizes[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 100, 127, 129, 0};
 
 const op_case *op_case_at(size_t index) {
-    static const op_case *const lists[] = {op_cases_basic};
+    static const op_case *const lists[] = {op_cases_basic, op_cases_layers, op_cases_losses};
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
         for (const op_case *c = lists[l]; c->op; c++) {
             if (index-- == 0) return c;
