@@ -30,9 +30,8 @@ enum {
     CEILING_DRAWS = 40000
 };
 
-static const double pi = 3.14159265358979323846;
 static const double sigma_default = 0.12;   /* radians: how much a performance varies */
-static const double pair_distance = 2.75;   /* between minimal pairs, in default sigmas */
+static const double pair_distance = 2.55;   /* between minimal pairs, in default sigmas */
 
 /* Streams of the process' own seed. */
 enum { STREAM_POSES = 1, STREAM_ROWS, STREAM_ORDER, STREAM_CEILING };

@@ -61,7 +61,7 @@ void bal_table_free(bal_table *table);
 /** Column by name, or NULL. */
 const bal_column *bal_table_column(const bal_table *table, const char *name);
 
-/** Keep only the rows listed (in that order), in place. */
+/** Keep only the rows listed, ascending, in place. */
 BAL_WARN_UNUSED bal_status bal_table_select(bal_table *table, const int64_t *rows, int64_t n_rows,
                                             bal_error *err);
 
