@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "base/log.h"
+#include "base/sink.h"
 #include "data/table.h"
 
 typedef enum bal_split_part { BAL_SPLIT_TRAIN, BAL_SPLIT_VAL, BAL_SPLIT_TEST, BAL_SPLIT_COUNT } bal_split_part;

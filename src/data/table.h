@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "ballast/status.h"
-#include "base/log.h"
+#include "base/sink.h"
 
 /** One column that is not a feature. Either numbers (NaN = missing) or text (NULL = missing). */
 typedef struct bal_column {

@@ -16,7 +16,7 @@
 #ifndef BAL_GUARD_GUARD_H
 #define BAL_GUARD_GUARD_H
 
-#include "base/log.h"
+#include "base/sink.h"
 #include "base/text.h"
 #include "metric/metric.h"
 

@@ -4,7 +4,7 @@
 #ifndef BAL_TRAIN_TRAINER_H
 #define BAL_TRAIN_TRAINER_H
 
-#include "base/log.h"
+#include "base/sink.h"
 #include "guard/guard.h"
 #include "train/evaluate.h"
 #include "train/network.h"

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "base/log.h"
+#include "base/sink.h"
 #include "base/text.h"
 
 static void names_and_sentences(void **state) {

@@ -1,5 +1,5 @@
 /* Formatting a message for the caller's sink; see log.h. */
-#include "base/log.h"
+#include "base/sink.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Where the library's few messages go: a callback of the caller's. The library never prints. */
-#ifndef BAL_BASE_LOG_H
-#define BAL_BASE_LOG_H
+#ifndef BAL_BASE_SINK_H
+#define BAL_BASE_SINK_H
 
 #include "ballast/status.h"
 
