@@ -152,6 +152,8 @@ static bool replace(fuser *f, const chain *c, bal_node *fused) {
         if (!bal_value_is_some(fused->out[k]))
             fused->out[k] = bal_graph_add_output(graph, last, k, dtype[k], shape[k]);
         if (bal_graph_failed(graph)) return false;
+    }
+    for (int32_t k = 0; k < fused->n_out; k++) {
         graph->values[fused->out[k].id]->node = last;
         graph->values[fused->out[k].id]->output = k;
     }

@@ -259,6 +259,27 @@ bal_value bal_graph_add_output(bal_graph *graph, int32_t node, int32_t output, b
     return append_value(graph, info);
 }
 
+/* Put a checked node at the end of the list and make its values; all or nothing. */
+static bool append_node(bal_graph *graph, bal_node *node, const bal_shape *shape,
+                        const bal_dtype *dtype) {
+    int32_t index = (int32_t)graph->n_nodes;
+    size_t n_values = graph->n_values;
+    if (index == INT32_MAX ||
+        !bal_reserve(graph->nodes, graph->node_capacity, graph->n_nodes + 1)) {
+        bal_graph_fail(graph, BAL_ENOMEM, "no memory for another node of the graph");
+        return false;
+    }
+    for (int32_t k = 0; k < node->n_out; k++) {
+        node->out[k] = bal_graph_add_output(graph, index, k, dtype[k], shape[k]);
+        if (bal_graph_failed(graph)) {
+            graph->n_values = n_values;
+            return false;
+        }
+    }
+    graph->nodes[graph->n_nodes++] = node;
+    return true;
+}
+
 bal_value bal_graph_add(bal_graph *graph, const bal_op *op, const bal_value *in, int32_t n_in,
                         const bal_attr *attrs) {
     if (bal_graph_failed(graph)) return BAL_NO_VALUE;
@@ -277,17 +298,7 @@ bal_value bal_graph_add(bal_graph *graph, const bal_op *op, const bal_value *in,
         stick(graph, &error);
         return BAL_NO_VALUE;
     }
-    int32_t index = (int32_t)graph->n_nodes;
-    if (index == INT32_MAX ||
-        !bal_reserve(graph->nodes, graph->node_capacity, graph->n_nodes + 1)) {
-        bal_graph_fail(graph, BAL_ENOMEM, "no memory for another node of the graph");
-        return BAL_NO_VALUE;
-    }
-    for (int32_t k = 0; k < node->n_out; k++) {
-        node->out[k] = bal_graph_add_output(graph, index, k, dtype[k], shape[k]);
-        if (bal_graph_failed(graph)) return BAL_NO_VALUE;
-    }
-    graph->nodes[graph->n_nodes++] = node;
+    if (!append_node(graph, node, shape, dtype)) return BAL_NO_VALUE;
     note_stream(graph, node);
     return node->out[0];
 }

@@ -434,6 +434,8 @@ static void test_every_allocation_may_fail(void **state) {
                 bal_graph_parameter(g, name, BAL_SHAPE1(1));
             }
             status = bal_graph_check(g, &err);
+            for (int32_t id = 0; id < bal_graph_value_count(g); id++)
+                assert_true(bal_graph_info(g, (bal_value){id})->node < bal_graph_node_count(g));
         }
         bal_memory_fail_after(-1);
         if (status != BAL_OK) {
