@@ -1,0 +1,63 @@
+/* A command of the program: parse, call, print. One file per command, one line in main.c's table. */
+#ifndef BAL_CLI_COMMAND_H
+#define BAL_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "ballast/status.h"
+
+/** Exit codes; docs/RECIPE.md is their contract. */
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2, /* command line or recipe */
+    EXIT_DATA = 3,
+    EXIT_COLLAPSED = 4,
+    EXIT_MEMORY = 5,
+    EXIT_STORAGE = 6,
+    EXIT_PEER = 7,
+    EXIT_NO_SIGNAL = 8,
+    EXIT_AGAIN = 75,     /* stopped with a checkpoint: run again to go on */
+    EXIT_INTERRUPT = 130, /* SIGINT, after a checkpoint */
+    EXIT_TERMINATE = 143 /* SIGTERM, after a checkpoint */
+};
+
+typedef struct bal_command {
+    const char *name;
+    const char *arguments; /* "RECIPE [key=value …] [--run DIR]" */
+    const char *summary;   /* one line */
+    const char *help;      /* what `ballast help NAME` adds */
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+} bal_command;
+
+extern const bal_command bal_command_train, bal_command_resume, bal_command_eval,
+    bal_command_predict, bal_command_show, bal_command_runs, bal_command_list, bal_command_schema,
+    bal_command_doctor, bal_command_init, bal_command_version;
+
+/** Exit code of a failure. */
+int bal_exit_code(bal_status status);
+
+/** Print "ballast: MESSAGE" on standard error and return the exit code. */
+int bal_report_error(const bal_error *err);
+
+/** Print a usage error for a command, with its arguments, and return EXIT_USAGE. */
+int bal_report_usage(const bal_command *command, const char *format, ...) BAL_PRINTF(2, 3);
+
+/* ---- options ---- */
+
+typedef struct bal_option {
+    const char *name; /* "--run" */
+    const char **text; /* where an option with an argument puts it, or NULL */
+    bool *flag;        /* where an option without one is noted, or NULL */
+} bal_option;
+
+/** Split argv into options (anywhere, "--x V" or "--x=V"; "--" ends them) and the rest, kept in order in
+ *  argv[1..]. Returns how many remain, or −1 after reporting an unknown option with the nearest known. */
+int bal_parse_options(const bal_command *command, int argc, char **argv,
+                      const bal_option *options, int n_options);
+
+/** Standard output was flushed without an error; otherwise reports and returns EXIT_STORAGE. */
+int bal_finish_output(int code);
+
+#endif
