@@ -8,8 +8,8 @@
  * handles, valid for the life of their graph.
  *
  * Errors stick: the first failing builder call records one sentence in the graph (node, wanted and
- * given shapes) and returns BAL_NO_VALUE; builder calls given BAL_NO_VALUE where a value is required
- * do nothing after that. So model code reads as straight lines and is checked once, by
+ * given shapes) and returns BAL_NO_VALUE; builder calls given BAL_NO_VALUE where a value is
+ * required do nothing after that. So model code reads as straight lines and is checked once, by
  * bal_graph_check. */
 #ifndef BAL_GRAPH_GRAPH_H
 #define BAL_GRAPH_GRAPH_H
@@ -35,7 +35,7 @@ typedef enum bal_value_kind {
     BAL_VALUE_INPUT,     /* set by the caller before each run (batch, labels, learning rate) */
     BAL_VALUE_CONSTANT,  /* fixed at build time; the graph holds the bytes */
     BAL_VALUE_PARAMETER, /* trained; lives in a bal_store under its name */
-    BAL_VALUE_STATE,     /* not trained, but kept between runs (running statistics, moments); in a store */
+    BAL_VALUE_STATE,     /* not trained, but kept between runs (statistics, moments); in a store */
     BAL_VALUE_COMPUTED   /* output of a node; planned memory */
 } bal_value_kind;
 
@@ -59,7 +59,7 @@ typedef union bal_attr {
 #define BAL_ATTR_MAX 12
 #define BAL_OUT_MAX 4
 
-/** One application of an op. `in` entries may be BAL_NO_VALUE where the op calls an input optional. */
+/** One application of an op. `in` entries are BAL_NO_VALUE where an optional input is not given. */
 struct bal_node {
     const bal_op *op; /* NULL: removed by a pass */
     int32_t n_in;
@@ -103,12 +103,13 @@ bal_value bal_graph_output(const bal_graph *graph, bal_value first, int32_t inde
 void bal_graph_set_name(bal_graph *graph, bal_value value, const char *format, ...)
     BAL_PRINTF(3, 4);
 
-/** A fresh stream number for a random op (0, 1, 2, ...): each call site draws its own numbers. Numbers
- *  that nodes already carry (a graph rebuilt from a file) are not handed out again. */
+/** A fresh stream number for a random op (0, 1, 2, ...): each call site draws its own numbers.
+ *  Numbers that nodes already carry (a graph rebuilt from a file) are not handed out again. */
 int64_t bal_graph_next_stream(bal_graph *graph);
 
-/** A name prefix put before names of parameters, states and values made until the matching pop, with
- *  a dot between: push "encoder", parameter "weight" → "encoder.weight". Inputs are not prefixed. */
+/** A name prefix put before names of parameters, states and values made until the matching pop,
+ *  with a dot between: push "encoder", parameter "weight" → "encoder.weight". Inputs are not
+ *  prefixed. */
 void bal_graph_push_scope(bal_graph *graph, const char *format, ...) BAL_PRINTF(2, 3);
 void bal_graph_pop_scope(bal_graph *graph);
 
@@ -136,8 +137,8 @@ void bal_graph_dump(const bal_graph *graph, bal_text *out);
 
 /* ---- differentiation (graph/differentiate.c) ---- */
 
-/** Append nodes computing d(loss)/d(wrt[i]) by reverse accumulation (Baur & Strassen 1983). `loss` is
- *  a [1] value. ret_grads[i] is BAL_NO_VALUE where loss does not depend on wrt[i]. */
+/** Append nodes computing d(loss)/d(wrt[i]) by reverse accumulation (Baur & Strassen 1983). `loss`
+ *  is a [1] value. ret_grads[i] is BAL_NO_VALUE where loss does not depend on wrt[i]. */
 void bal_graph_differentiate(bal_graph *graph, bal_value loss, const bal_value *wrt, int32_t n_wrt,
                              bal_value *ret_grads);
 
@@ -164,15 +165,15 @@ typedef struct bal_plan {
 #define BAL_PLAN_ALIGN 64
 
 /** Plan with buffer reuse (greedy by size, Pisarchyk & Lee 2020) and in-place outputs where the op
- *  allows. `keep` values stay readable after the run. `workspace_bytes` gives the scratch of each node
- *  by node index (what the chosen kernels want); NULL: what the ops' reference kernels want. */
+ *  allows. `keep` values stay readable after the run. `workspace_bytes` gives the scratch of each
+ *  node by node index, as the chosen kernels want it; NULL: what the ops' references want. */
 BAL_WARN_UNUSED bal_status bal_plan_init(bal_plan *plan, const bal_graph *graph,
                                          const bal_value *keep, int32_t n_keep,
                                          const size_t *workspace_bytes, bal_error *err);
 void bal_plan_release(bal_plan *plan);
 
-/** Replay a plan and look for trouble: BAL_EINTERNAL names two things that are needed at the same time
- *  and overlap without being an allowed in-place pair. For tests and debugging. */
+/** Replay a plan and look for trouble: BAL_EINTERNAL names two things that are needed at the same
+ *  time and overlap without being an allowed in-place pair. For tests and debugging. */
 BAL_WARN_UNUSED bal_status bal_plan_verify(const bal_plan *plan, const bal_graph *graph,
                                            const bal_value *keep, int32_t n_keep,
                                            const size_t *workspace_bytes, bal_error *err);

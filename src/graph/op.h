@@ -1,7 +1,7 @@
 /* What an op is: one descriptor per op, in src/ops/, listed once in the op table.
  *
- * To add one: copy the file of a similar op, fill the descriptor, add its line to the table, add a case
- * to its test. Dumps, model files, gradient checks and kernel checks follow from the table. */
+ * To add one: copy the file of a similar op, fill the descriptor, add its line to the table, add a
+ * case to its test. Dumps, model files, gradient checks and kernel checks follow from the table. */
 #ifndef BAL_GRAPH_OP_H
 #define BAL_GRAPH_OP_H
 
@@ -14,7 +14,7 @@ typedef struct bal_attr_spec {
     bal_attr_kind kind;
 } bal_attr_spec;
 
-/** One operand as a kernel sees it. data is NULL for an optional input not given. Row-major, dense. */
+/** One operand as a kernel sees it: row-major, dense; data is NULL for an optional input not given. */
 typedef struct bal_operand {
     void *data;
     bal_dtype dtype;
@@ -61,13 +61,13 @@ struct bal_op {
     int32_t max_in; /* -1: any number */
     int32_t n_out;
     uint32_t optional_in; /* bit i: input i may be BAL_NO_VALUE */
-    uint32_t inplace_in;  /* bit i: output 0 may share the storage of input i (same size and type) */
+    uint32_t inplace_in;  /* bit i: output 0 may share input i's storage (same size and type) */
     unsigned flags;
     const bal_attr_spec *attrs;
     int32_t n_attrs;
 
-    /** Shape and type rule: reads inputs through the graph, writes ret_shape/ret_dtype for each output.
-     *  On a mismatch returns bal_fail(err, BAL_EINVAL, "..."): wanted and given. */
+    /** Shape and type rule: reads inputs through the graph, writes ret_shape/ret_dtype for each
+     *  output. On a mismatch returns bal_fail(err, BAL_EINVAL, "..."): wanted and given. */
     bal_status (*infer)(const bal_graph *graph, const bal_node *node, bal_shape *ret_shape,
                         bal_dtype *ret_dtype, bal_error *err);
 
@@ -83,7 +83,8 @@ struct bal_op {
     /** Bytes of scratch the reference needs; NULL: none. */
     size_t (*workspace)(const bal_graph *graph, const bal_node *node);
 
-    /** Whether input i is written; NULL: none is. Only with BAL_OP_EFFECT. */
+    /** Whether input i, a parameter or state, is written; NULL: none is. Only with
+     *  BAL_OP_EFFECT. */
     bool (*mutates)(const bal_node *node, int32_t input);
 
     /** Largest relative difference allowed between a f32 kernel and the reference in f64, measured
