@@ -14,7 +14,7 @@ typedef struct bal_attr_spec {
     bal_attr_kind kind;
 } bal_attr_spec;
 
-/** One operand as a kernel sees it: row-major, dense; data is NULL for an optional input not given. */
+/** One operand as a kernel sees it, row-major and dense. An input not given has no data (NULL). */
 typedef struct bal_operand {
     void *data;
     bal_dtype dtype;
