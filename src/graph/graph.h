@@ -29,7 +29,9 @@ typedef struct bal_value {
 } bal_value;
 
 #define BAL_NO_VALUE ((bal_value){-1})
-static inline bool bal_value_is_some(bal_value value) { return value.id >= 0; }
+static inline bool bal_value_is_some(bal_value value) {
+    return value.id >= 0;
+}
 
 typedef enum bal_value_kind {
     BAL_VALUE_INPUT,     /* set by the caller before each run (batch, labels, learning rate) */
