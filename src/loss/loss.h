@@ -9,7 +9,7 @@
 typedef struct bal_loss_options {
     const char *kind;
     double gamma;           /* focal */
-    double alpha;           /* focal, scalar form: binary → {1−α, α}; negative: none */
+    double alpha;           /* focal, scalar form: two classes → {1−α, α}; negative: none */
     double label_smoothing; /* cross_entropy */
     double delta;           /* huber */
 } bal_loss_options;
@@ -19,8 +19,10 @@ typedef struct bal_loss {
     const char *summary;
     const char *source;
     unsigned kinds; /* BAL_HEAD_BIT mask of the heads it fits */
-    /** Append the loss. class_weight: [C] values by class id or BAL_NO_VALUE. Returns the loss [1]; its
-     *  sibling output 1 is the weight sum [1]. */
+    /** Append the loss. class_weight: [C] values by class id or BAL_NO_VALUE; focal takes it as its alpha,
+     *  times the scalar one if that is given too. Target: i32 class ids [B] for heads with classes, f of
+     *  the output's shape for the others. Returns the loss [1]; its sibling output 1 is the weight sum
+     *  [1]. What a loss could only ignore (class_weight or label_smoothing) is an error of the graph. */
     bal_value (*build)(bal_graph *graph, bal_value output, bal_value target, bal_value class_weight,
                        const bal_loss_options *options);
 } bal_loss;

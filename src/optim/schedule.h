@@ -28,7 +28,7 @@ typedef struct bal_schedule_step {
 /** Options of every schedule kind; a kind reads its own. */
 typedef struct bal_schedule_options {
     const char *kind;      /* "constant", "step", "cosine", "plateau" */
-    int64_t warmup_epochs; /* linear from base/(steps) to base over this many epochs, any kind */
+    int64_t warmup_epochs; /* linear, base·(step+1)/steps, over this many epochs, any kind */
     int64_t warmup_steps;  /* or over this many steps; the larger counts */
     const bal_schedule_step *steps; /* step: sorted by epoch */
     int32_t n_steps;
@@ -47,10 +47,20 @@ typedef struct bal_schedule_state {
     double scale; /* plateau: product of drops so far */
 } bal_schedule_state;
 
+/** What min_lr does to a kind. A floor above the base rate counts as the base rate. */
+typedef enum bal_schedule_floor {
+    BAL_FLOOR_NONE,  /* ignored */
+    BAL_FLOOR_CLAMP, /* the rate never goes below it */
+    BAL_FLOOR_END    /* factor 1..0 runs from the base rate down to it, as in SGDR's equation */
+} bal_schedule_floor;
+
 /** One schedule kind. */
 typedef struct bal_schedule {
     const char *name;
     const char *summary;
+    const char *source;
+    bal_schedule_floor floor;
+    bool reacts; /* to monitored values, through bal_schedule_observe */
     /** Factor on the base learning rate for a step, before warm-up. epoch: finished epochs;
      *  progress: fraction of the stage's total steps done, 0..1. */
     double (*factor)(const bal_schedule_options *options, const bal_schedule_state *state,
@@ -62,13 +72,16 @@ const bal_schedule *bal_schedule_find(const char *name);
 
 void bal_schedule_state_init(bal_schedule_state *state);
 
-/** Learning rate for the next step: base · factor, warm-up applied, floored at min_lr where the kind has
- *  one. step: optimiser steps done in the stage; steps_per_epoch ≥ 1; epochs: of the stage. */
+/** Learning rate for the next step: base · factor, floored at min_lr where the kind has one, times the
+ *  warm-up, which may go below the floor. step: optimiser steps done in the stage; steps_per_epoch ≥ 1;
+ *  epochs: of the stage. The rate of step `steps_per_epoch · epochs` and later is the schedule's end. */
 double bal_schedule_rate(const bal_schedule *schedule, const bal_schedule_options *options,
                          const bal_schedule_state *state, double base, int64_t step,
                          int64_t steps_per_epoch, int64_t epochs);
 
-/** Tell the schedule an evaluation's monitored value (used by plateau). True when the rate dropped. */
+/** Tell the schedule an evaluation's monitored value (used by plateau; patience below 1 counts as 1). A
+ *  drop clears the count; evaluations in the cooldown can set a new best, but are not counted against it.
+ *  True when the rate dropped, which it does not once it is at its floor. */
 bool bal_schedule_observe(const bal_schedule *schedule, const bal_schedule_options *options,
                           bal_schedule_state *state, double monitored, double base);
 
