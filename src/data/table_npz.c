@@ -174,7 +174,7 @@ static bool is_present(const bal_npz *npz, const char *name) {
 
 static bal_status fill(const npz_source *source, bal_table *table, bal_error *err) {
     const bal_table_options *options = source->options;
-    int64_t rows, width;
+    int64_t rows = 0, width = 0;
     BAL_TRY(measure(source, &rows, &width, err));
     if (options->expected_features && width != options->n_expected)
         return bal_fail(err, BAL_EDATA, "%s holds %lld features per row; the model wants %d",
