@@ -37,3 +37,16 @@ bool bal_optimizer_takes_l2(bal_graph *graph, const bal_optimizer_options *optio
                    name, options->weight_decay);
     return false;
 }
+
+bool bal_optimizer_has_betas(bal_graph *graph, const bal_optimizer_options *options,
+                             const char *name) {
+    const double betas[] = {options->beta1, options->beta2};
+    for (int i = 0; i < 2; i++) {
+        if (betas[i] >= 0 && betas[i] < 1) continue;
+        bal_graph_fail(graph, BAL_ERECIPE,
+                       "optimizer %s: beta%d is %g; wanted 0 or more and below 1 (%s is usual)",
+                       name, i + 1, betas[i], i == 0 ? "0.9" : "0.999");
+        return false;
+    }
+    return true;
+}

@@ -7,6 +7,7 @@ static void build(bal_graph *graph, bal_value hyper, bal_value norm, const bal_v
                   const bal_value *const *moments, const bal_value *grads, int32_t n,
                   const bal_optimizer_options *options) {
     if (!bal_optimizer_takes_l2(graph, options, "adam")) return;
+    if (!bal_optimizer_has_betas(graph, options, "adam")) return;
     bal_adam_update(graph, hyper, norm, params, moments[0], moments[1], grads, n, options->beta1,
                     options->beta2, options->epsilon, options->l2, 0);
 }

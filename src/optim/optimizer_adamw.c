@@ -14,6 +14,7 @@ static void build(bal_graph *graph, bal_value hyper, bal_value norm, const bal_v
             options->l2);
         return;
     }
+    if (!bal_optimizer_has_betas(graph, options, "adamw")) return;
     bal_adam_update(graph, hyper, norm, params, moments[0], moments[1], grads, n, options->beta1,
                     options->beta2, options->epsilon, 0, options->weight_decay);
 }

@@ -22,4 +22,9 @@ BAL_OPTIMIZER_LIST(BAL_OPTIMIZER_DECLARE)
 bool bal_optimizer_takes_l2(bal_graph *graph, const bal_optimizer_options *options,
                             const char *name);
 
+/** For Adam's kind: false, with the graph failed, unless both betas are in [0, 1). At 1 a moment
+ * would never see a gradient, and its bias correction would be infinite. */
+bool bal_optimizer_has_betas(bal_graph *graph, const bal_optimizer_options *options,
+                             const char *name);
+
 #endif
