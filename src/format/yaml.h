@@ -28,6 +28,7 @@
 #define BAL_YAML_NODES_MAX 200000 /* after aliases are expanded */
 #define BAL_YAML_ANCHORS_MAX 100
 #define BAL_YAML_KEY_MAX 250 /* bytes */
+#define BAL_YAML_EMPTY_LINES_MAX 1000 /* in a row */
 
 typedef enum bal_yaml_kind {
     BAL_YAML_NULL, /* null, ~ or nothing, not in quotes */

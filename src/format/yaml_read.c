@@ -52,6 +52,7 @@ typedef struct reader {
     position last; /* start of the latest token, for values that have none */
     const bal_yaml_node **entries; /* scratch: one mapping's entries, sorted */
     size_t entry_capacity;
+    bal_text text; /* scratch: one token */
     bal_error *err;
 } reader;
 
@@ -72,11 +73,14 @@ static bal_status fail_memory(const reader *r) {
 
 /* ---- before libfyaml sees the text ---- */
 
-/* c-printable of YAML 1.2.2 §5.1, on one valid UTF-8 character; a byte order mark only at the start. */
+/* c-printable of YAML 1.2.2 §5.1 on one valid UTF-8 character, without the tab and without the three
+ * characters that end a line for readers of YAML 1.1 (U+0085, U+2028, U+2029); a byte order mark only at
+ * the start. */
 static bool is_printable(const unsigned char *c, bool at_start) {
-    if (c[0] < 0x20) return c[0] == '\t' || c[0] == '\n' || c[0] == '\r';
+    if (c[0] < 0x20) return c[0] == '\n' || c[0] == '\r';
     if (c[0] == 0x7F) return false;
-    if (c[0] == 0xC2) return c[1] >= 0xA0 || c[1] == 0x85;
+    if (c[0] == 0xC2) return c[1] >= 0xA0;
+    if (c[0] == 0xE2 && c[1] == 0x80) return c[2] != 0xA8 && c[2] != 0xA9;
     if (c[0] == 0xEF && c[1] == 0xBB && c[2] == 0xBF) return at_start;
     if (c[0] == 0xEF && c[1] == 0xBF) return c[2] < 0xBE;
     return true;
@@ -88,21 +92,46 @@ static unsigned code_point(const unsigned char *c) {
     return (c[0] & 0x0Fu) << 12 | (c[1] & 0x3Fu) << 6 | (c[2] & 0x3Fu);
 }
 
+/* libfyaml drops directives that it does not know, misspelt ones too. */
+static bool is_directive(const char *line, size_t length) {
+    static const char known[] = "%YAML 1.2";
+    size_t n = sizeof known - 1;
+    if (length == 0 || line[0] != '%') return false;
+    return length < n || memcmp(line, known, n) != 0 || (length > n && !strchr(" \r\n", line[n]));
+}
+
+/* Refuses what libfyaml cannot be trusted with. Line breaks are \n, \r\n and \r.
+ * Tabs: YAML allows some and libfyaml frees a list entry twice while it complains about others.
+ * Empty lines: those at the end of a block scalar are kept on the stack, which a million overflow. */
 static bal_status check_text(const reader *r) {
     const char *bytes = r->bytes;
     size_t length = r->length, valid = bal_text_utf8_valid(bytes, length);
     position at = {1, 1};
+    int empty_lines = 0;
+    bool empty = true;
     for (size_t i = 0; i < valid; i++) {
         const unsigned char *c = (const unsigned char *)bytes + i;
         if ((*c & 0xC0) == 0x80) continue;
+        if (at.column == 1 && is_directive(bytes + i, length - i))
+            return fail_at(r, at, "a directive; only %%YAML 1.2 is understood");
+        if (*c == '\t')
+            return fail_at(r, at, "a tab; use spaces (in double quotes \\t)");
         if (!is_printable(c, i == 0))
             return fail_at(r, at,
                            "control character U+%04X in the text; remove it, or write it in "
                            "double quotes as \\u%04X",
                            code_point(c), code_point(c));
-        at.column++;
         bool line_ends = *c == '\n' || (*c == '\r' && (i + 1 == valid || c[1] != '\n'));
-        if (line_ends) at = (position){at.line + 1, 1};
+        if (!line_ends) {
+            empty = empty && (*c == ' ' || *c == '\r');
+            at.column++;
+            continue;
+        }
+        empty_lines = empty ? empty_lines + 1 : 0;
+        if (empty_lines > BAL_YAML_EMPTY_LINES_MAX)
+            return fail_at(r, at, "more than %d empty lines in a row", BAL_YAML_EMPTY_LINES_MAX);
+        at = (position){at.line + 1, 1};
+        empty = true;
     }
     if (valid == length) return BAL_OK;
     return fail_at(r, at, "byte 0x%02X is not UTF-8; save the file with UTF-8 encoding",
@@ -158,27 +187,55 @@ static bal_status take_key(reader *r, const char *text, bool quoted, position at
     return parent->key ? BAL_OK : fail_memory(r);
 }
 
-/* ---- anchors and aliases ---- */
+/* ---- tokens ---- */
 
-static const char *token_text(const reader *r, struct fy_token *token, position at,
-                              bal_status *ret_status) {
-    size_t length = fy_token_get_text_length(token);
-    const char *text = fy_token_get_text0(token);
-    if (!text)
-        *ret_status = fail_memory(r);
-    else if (strlen(text) != length || bal_text_utf8_valid(text, length) != length)
-        *ret_status = fail_at(r, at, "an escape that stands for NUL or half a character");
-    else
-        return text;
-    return NULL;
+/* The text of a token, by libfyaml's iterator. Its fy_token_get_text would do, were it not for the
+ * length it guesses beforehand: too short for some quoted scalars, which are then cut, end in
+ * uninitialised bytes and leak. The result lives until the next call. */
+static bool collect_text(bal_text *text, struct fy_token *token) {
+    bal_text_clear(text);
+    bal_text_puts(text, "");
+    struct fy_token_iter *iterator = fy_token_iter_create(token);
+    if (!iterator) return false;
+    const struct fy_iter_chunk *chunk = NULL;
+    int failure = 0;
+    while ((chunk = fy_token_iter_chunk_next(iterator, chunk, &failure)) != NULL)
+        bal_text_append(text, chunk->str, chunk->len);
+    fy_token_iter_destroy(iterator);
+    return failure == 0;
 }
+
+/* In single quotes '' stands for one; libfyaml makes three of two such pairs in a row. */
+static bool has_doubled_pairs(const reader *r, struct fy_token *token) {
+    if (fy_token_scalar_style(token) != FYSS_SINGLE_QUOTED) return false;
+    const struct fy_mark *start = fy_token_start_mark(token), *end = fy_token_end_mark(token);
+    if (!start || !end || end->input_pos > r->length || start->input_pos >= end->input_pos)
+        return false;
+    return memmem(r->bytes + start->input_pos, end->input_pos - start->input_pos, "''''", 4);
+}
+
+static bal_status read_token(reader *r, struct fy_token *token, position at,
+                             const char **ret_text) {
+    bal_text *text = &r->text;
+    if (has_doubled_pairs(r, token))
+        return fail_at(r, at, "several quotes in a row in single quotes; use double quotes");
+    bool complete = collect_text(text, token);
+    if (bal_text_failed(text)) return fail_memory(r);
+    if (!complete) return fail_at(r, at, "text that cannot be read; check quotes and escapes");
+    if (strlen(text->data) != text->length ||
+        bal_text_utf8_valid(text->data, text->length) != text->length)
+        return fail_at(r, at, "an escape that stands for NUL or half a character");
+    *ret_text = text->data;
+    return BAL_OK;
+}
+
+/* ---- anchors and aliases ---- */
 
 static bal_status add_anchor(reader *r, struct fy_token *token, const bal_yaml_node *node,
                              position at) {
     if (!token) return BAL_OK;
-    bal_status status = BAL_OK;
-    const char *text = token_text(r, token, at, &status);
-    if (!text) return status;
+    const char *text;
+    BAL_TRY(read_token(r, token, at, &text));
     if (r->anchor_count == BAL_YAML_ANCHORS_MAX)
         return fail_at(r, at, "more than %d anchors", BAL_YAML_ANCHORS_MAX);
     const char *name = bal_arena_strdup(r->arena, text);
@@ -206,9 +263,8 @@ static void measure(const bal_yaml_node *node, int depth, size_t *nodes, int *de
 }
 
 static bal_status on_alias(reader *r, const struct fy_event *event, position at) {
-    bal_status status = BAL_OK;
-    const char *name = token_text(r, event->alias.anchor, at, &status);
-    if (!name) return status;
+    const char *name;
+    BAL_TRY(read_token(r, event->alias.anchor, at, &name));
     if (wants_key(r)) return fail_at(r, at, "an alias (*%s) as a key; write the key out", name);
     const bal_yaml_node *node = find_anchor(r, name);
     if (!node) return fail_at(r, at, "alias *%s has no anchor &%s before it", name, name);
@@ -271,9 +327,8 @@ static bal_status refuse_tag(const reader *r, struct fy_token *tag, position at)
 static bal_status on_scalar(reader *r, const struct fy_event *event, position at) {
     BAL_TRY(refuse_tag(r, event->scalar.tag, at));
     struct fy_token *token = event->scalar.value;
-    bal_status status = BAL_OK;
-    const char *text = token ? token_text(r, token, at, &status) : "";
-    if (!text) return status;
+    const char *text = "";
+    if (token) BAL_TRY(read_token(r, token, at, &text));
     bool quoted = token && fy_token_scalar_style(token) != FYSS_PLAIN;
     if (wants_key(r)) {
         if (event->scalar.anchor) return fail_at(r, at, "an anchor (&) on a key; remove it");
@@ -421,6 +476,7 @@ bal_status bal_yaml_parse(bal_arena *arena, const char *bytes, size_t length, co
     if (r.parser) fy_parser_destroy(r.parser);
     if (r.diag) fy_diag_destroy(r.diag);
     bal_free(r.entries);
+    bal_text_release(&r.text);
     if (status == BAL_OK) *ret_root = r.root;
     return status;
 }

@@ -205,7 +205,8 @@ static void refusals(void **state) {
     assert_refused("a: 1\nb: 2\na: 3\nb: 3\n",
                    "t.yaml:3:1: key 'a' again; it already stands at 1:1, keep one of them");
     assert_refused("x: {b: 1, 'b': 2}", "t.yaml:1:11: key 'b' again; it already stands at 1:5");
-    assert_refused("a:\n\tb: 1\n", "t.yaml:2:1: tab character");
+    assert_refused("a:\n\tb: 1\n", "t.yaml:2:1: a tab; use spaces (in double quotes \\t)");
+    assert_refused("a: b\t# c\n", "t.yaml:1:5: a tab");
     assert_refused("a: [1, 2\nb: 3\n",
                    "t.yaml:3:1: flow sequence without a closing bracket (in brackets opened at 1:4)");
     assert_refused("a: {b: [1, 2}\n", "t.yaml:1:13: mismatched flow mapping end");
@@ -234,6 +235,11 @@ static void refusals(void **state) {
     assert_refused("a: \"\\0\"\n", "t.yaml:1:4: an escape that stands for NUL");
     assert_refused("a: \"\\ud800\"\n", "t.yaml:1:5: ");
     assert_refused("a: @x\n", "t.yaml:1:4: ");
+    assert_refused("a: \xe2\x80\xa8\n", "t.yaml:1:4: control character U+2028");
+    assert_refused("a: \xc2\x85\n", "t.yaml:1:4: control character U+0085");
+    assert_refused("%YAML 1.1\n---\na\n", "t.yaml:1:1: a directive; only %YAML 1.2 is understood");
+    assert_refused("# c\n%YAML 1.23\n---\na\n", "t.yaml:2:1: a directive");
+    assert_refused("%TAG ! tag:x:\n---\na\n", "t.yaml:1:1: a directive");
 }
 
 static void accepted_oddities(void **state) {
@@ -312,6 +318,26 @@ static void limits(void **state) {
     put_repeated(&text, "k", BAL_YAML_KEY_MAX + 1);
     bal_text_puts(&text, ": 1\n");
     assert_refused(text.data, "t.yaml:1:1: a key of 251 bytes; at most 250");
+    bal_text_release(&text);
+}
+
+/* What libfyaml gets wrong is right or refused. */
+static void single_quotes(void **state) {
+    assert_string_equal(parse("'it''s'")->text, "it's");
+    assert_string_equal(parse("'''a'' ''b'''")->text, "'a' 'b'");
+    assert_string_equal(parse("''")->text, "");
+    assert_string_equal(parse("''''")->text, "'");
+    assert_refused("a: 'x''''y'", "t.yaml:1:4: several quotes in a row in single quotes");
+    assert_refused("['''''']", "t.yaml:1:2: several quotes in a row in single quotes");
+}
+
+static void many_empty_lines(void **state) {
+    bal_text text = {0};
+    bal_text_puts(&text, "a: |+\n x\n");
+    put_repeated(&text, " \r\n", BAL_YAML_EMPTY_LINES_MAX);
+    (void)parse(text.data);
+    bal_text_puts(&text, "\n");
+    assert_refused(text.data, "t.yaml:1003:1: more than 1000 empty lines in a row");
     bal_text_release(&text);
 }
 
@@ -558,6 +584,8 @@ int main(void) {
         TEST(aliases_are_copies),
         TEST(billion_laughs),
         TEST(limits),
+        TEST(single_quotes),
+        TEST(many_empty_lines),
         TEST(many_keys),
         TEST(files),
         TEST(messages_with_places),
