@@ -160,6 +160,20 @@ static void test_broken_logits_show(void **state) {
     EXPECT(g, bal_huber(g, VECTOR(g, 1, NAN), VECTOR(g, 1, 1), 1), BAL_SHAPE1(1), NAN);
 }
 
+/* The gradient stays finite where the loss is infinite: p·log p is 0 at p = 0. */
+static void test_focal_gradient_of_the_impossible(void **state) {
+    bal_graph *g = values_graph();
+    bal_value labels = bal_graph_constant(g, BAL_I32, BAL_SHAPE1(1), (int32_t[]){1});
+    bal_value x = MATRIX(g, 1, 2, 0, -INFINITY), grad;
+    bal_graph_differentiate(g, bal_focal(g, x, labels, BAL_NO_VALUE, 2), &x, 1, &grad);
+    EXPECT(g, grad, BAL_SHAPE2(1, 2), 1, -1);
+    g = values_graph();
+    x = MATRIX(g, 1, 2, -INFINITY, INFINITY);
+    bal_value loss = bal_binary_focal(g, x, MATRIX(g, 1, 2, 1, 1), BAL_NO_VALUE, 2);
+    bal_graph_differentiate(g, loss, &x, 1, &grad);
+    EXPECT(g, grad, BAL_SHAPE2(1, 2), -0.5, 0);
+}
+
 /* ---- refusals ---- */
 
 static bal_value labels_of(bal_graph *g, int64_t n) {
@@ -213,6 +227,7 @@ int main(void) {
         cmocka_unit_test(test_incoming_gradient),
         cmocka_unit_test(test_unknown_labels_show),
         cmocka_unit_test(test_broken_logits_show),
+        cmocka_unit_test(test_focal_gradient_of_the_impossible),
         cmocka_unit_test(test_refuses_shapes),
         cmocka_unit_test(test_refuses_options),
     };
