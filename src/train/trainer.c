@@ -311,7 +311,6 @@ static bool is_checkpoint_due(const bal_trainer *trainer) {
 bal_status bal_trainer_run(bal_trainer *trainer, bal_error *err) {
     trainer->started = trainer->last_checkpoint = bal_clock_seconds();
     trainer->started_step = trainer->state.step;
-    trainer->outcome = BAL_OUTCOME_RUNNING;
     set_rates(trainer);
     report(trainer, BAL_PROGRESS_START, &(bal_progress){0});
     if (!trainer->healthy.valid && trainer->recipe->guard.policy == BAL_GUARD_RECOVER)
