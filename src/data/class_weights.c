@@ -168,7 +168,7 @@ static bool is_rare(int64_t count, int32_t classes, int64_t total) {
 bal_status bal_class_weights_compute(const bal_class_weighting *kind, const int64_t *counts,
                                      int32_t classes, const bal_class_weight_options *options,
                                      double *ret_weights, bal_error *err) {
-    int64_t total;
+    int64_t total = 0;
     BAL_TRY(check_options(kind, classes, options, err));
     BAL_TRY(check_counts(kind, counts, classes, options, &total, err));
 

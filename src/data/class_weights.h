@@ -1,8 +1,8 @@
 /* Class weights: how much a row counts in the loss, by the id of its class.
  *
- * Weights follow from the counts of the training split. A weight's place is its class id and nothing
- * else: weights that are filled in by order of appearance land on the wrong classes, and the net then
- * collapses onto whichever class got the largest. */
+ * Weights follow from the counts of the training split. A weight's place is its class id and
+ * nothing else: weights that are filled in by order of appearance land on the wrong classes, and
+ * the net then collapses onto whichever class got the largest. */
 #ifndef BAL_DATA_CLASS_WEIGHTS_H
 #define BAL_DATA_CLASS_WEIGHTS_H
 
@@ -16,7 +16,7 @@
 typedef struct bal_class_weight_options {
     double beta; /* effective: 0 or more, below 1; the nearer to 1, the more counts matter */
     /** Factor on the weight of each class with fewer rows than the uniform share N/C; 1: none.
-     * Applied last, to every kind, so that balanced is N/(C·n_c) × multiplier for a minority. */
+     *  Applied last, to every kind, so that balanced is N/(C·n_c) × multiplier for a minority. */
     double multiplier;
     const double *weights;          /* explicit: [C] by class id */
     const char *const *class_names; /* [C], for messages; NULL: ids are told */
@@ -42,7 +42,7 @@ extern const bal_class_weighting *const bal_class_weighting_table[];
 const bal_class_weighting *bal_class_weighting_find(const char *name);
 
 /** Weights [C] by class id from the counts [C] of the training split. BAL_EDATA names a class
- * without rows where the kind divides by them; BAL_ERECIPE an option out of range. */
+ *  without rows where the kind divides by them; BAL_ERECIPE an option out of range. */
 BAL_WARN_UNUSED bal_status bal_class_weights_compute(const bal_class_weighting *kind,
                                                      const int64_t *counts, int32_t classes,
                                                      const bal_class_weight_options *options,

@@ -1,6 +1,7 @@
-/* Learning-rate schedules and patience, with the counting written down because libraries differ by one:
- * patience N = N consecutive evaluations without improvement, acts AT the N-th. Improvement = better
- * than the best by more than an absolute min_delta. NaN is never best and never an improvement. */
+/* Learning-rate schedules and patience, with the counting written down because libraries differ by
+ * one: patience N = N consecutive evaluations without improvement, acts AT the N-th. Improvement =
+ * better than the best by more than an absolute min_delta. NaN is never best and never an
+ * improvement. */
 #ifndef BAL_OPTIM_SCHEDULE_H
 #define BAL_OPTIM_SCHEDULE_H
 
@@ -21,8 +22,8 @@ bool bal_patience_update(bal_patience *patience, double value, bool larger_is_be
                          double min_delta);
 
 typedef struct bal_schedule_step {
-    int64_t epoch;  /* from the start of this epoch on (0-based count of finished epochs) */
-    double factor;  /* of the base learning rate, absolute: not multiplied up */
+    int64_t epoch; /* from the start of this epoch on (0-based count of finished epochs) */
+    double factor; /* of the base learning rate, absolute: not multiplied up */
 } bal_schedule_step;
 
 /** Options of every schedule kind; a kind reads its own. */
@@ -32,11 +33,11 @@ typedef struct bal_schedule_options {
     int64_t warmup_steps;  /* or over this many steps; the larger counts */
     const bal_schedule_step *steps; /* step: sorted by epoch */
     int32_t n_steps;
-    double min_lr;      /* cosine: floor; plateau: floor */
-    double factor;      /* plateau */
-    int64_t patience;   /* plateau, in evaluations */
-    int64_t cooldown;   /* plateau: evaluations after a drop in which nothing is counted */
-    double min_delta;   /* plateau */
+    double min_lr;         /* cosine: floor; plateau: floor */
+    double factor;         /* plateau */
+    int64_t patience;      /* plateau, in evaluations */
+    int64_t cooldown;      /* plateau: evaluations after a drop in which nothing is counted */
+    double min_delta;      /* plateau */
     bool larger_is_better; /* plateau: direction of its monitor */
 } bal_schedule_options;
 
@@ -72,16 +73,17 @@ const bal_schedule *bal_schedule_find(const char *name);
 
 void bal_schedule_state_init(bal_schedule_state *state);
 
-/** Learning rate for the next step: base · factor, floored at min_lr where the kind has one, times the
- *  warm-up, which may go below the floor. step: optimiser steps done in the stage; steps_per_epoch ≥ 1;
- *  epochs: of the stage. The rate of step `steps_per_epoch · epochs` and later is the schedule's end. */
+/** Learning rate for the next step: base · factor, floored at min_lr where the kind has one, times
+ *  the warm-up, which may go below the floor. step: optimiser steps done in the stage;
+ *  steps_per_epoch ≥ 1; epochs: of the stage. The rate of step `steps_per_epoch · epochs` and later
+ *  is the schedule's end. */
 double bal_schedule_rate(const bal_schedule *schedule, const bal_schedule_options *options,
                          const bal_schedule_state *state, double base, int64_t step,
                          int64_t steps_per_epoch, int64_t epochs);
 
-/** Tell the schedule an evaluation's monitored value (used by plateau; patience below 1 counts as 1). A
- *  drop clears the count; evaluations in the cooldown can set a new best, but are not counted against it.
- *  True when the rate dropped, which it does not once it is at its floor. */
+/** Tell the schedule an evaluation's monitored value (used by plateau; patience below 1 counts as
+ *  1). A drop clears the count; evaluations in the cooldown can set a new best, but are not counted
+ *  against it. True when the rate dropped, which it does not once it is at its floor. */
 bool bal_schedule_observe(const bal_schedule *schedule, const bal_schedule_options *options,
                           bal_schedule_state *state, double monitored, double base);
 

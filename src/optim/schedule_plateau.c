@@ -1,5 +1,5 @@
 /* plateau: the rate drops by a factor when the monitored value has not improved for `patience`
- * evaluations. The counting is in bal_schedule_observe; what is left here is to apply the drops so far.
+ * evaluations. The counting is in bal_schedule_observe; here the drops so far are applied.
  *
  * Keras acts at the N-th bad evaluation too, but its cooldown is one evaluation shorter; PyTorch's
  * ReduceLROnPlateau acts at the N + 1-st, and its min_delta is relative by default. */
