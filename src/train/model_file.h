@@ -6,6 +6,7 @@
 #ifndef BAL_TRAIN_MODEL_FILE_H
 #define BAL_TRAIN_MODEL_FILE_H
 
+#include "format/json_out.h"
 #include "train/network.h"
 
 BAL_WARN_UNUSED bal_status bal_model_write(const char *path, const bal_recipe *recipe,

@@ -417,7 +417,7 @@ static bal_status measure_response(const bal_model_head *head, const float *outp
 
 static bal_status write_response(const bal_model_head *head, const float *outputs, int64_t rows,
                                  bal_json_out *out, bal_error *err) {
-    response found;
+    response found = {0};
     BAL_TRY(measure_response(head, outputs, rows, &found, err));
     bal_json_out_key(out, head->name);
     bal_json_out_object(out);

@@ -1,0 +1,271 @@
+/* What a finished run leaves behind. The best eligible weights are restored whoever stopped the run; a run that
+ * collapsed and never had an eligible evaluation hands over no model at all. */
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "format/npz.h"
+#include "train/model_file.h"
+#include "train/run.h"
+
+enum { TRY_ROWS = 100 };
+
+/* ---- metrics as JSON ---- */
+
+typedef struct undefined_list {
+    const char *name[64];
+    const char *reason[64];
+    int n;
+} undefined_list;
+
+static void write_metric(const bal_metric *metric, const bal_scores *scores, undefined_list *undefined,
+                         bal_json_out *out) {
+    const char *reason = "";
+    double value = metric->compute(scores, -1, &reason);
+    bal_json_out_named_number(out, metric->name, value);
+    if (isnan(value) && undefined->n < 64) {
+        undefined->name[undefined->n] = metric->name;
+        undefined->reason[undefined->n++] = reason;
+    }
+}
+
+static void write_per_class(const bal_head_data *head, const bal_scores *scores, bal_json_out *out) {
+    bal_json_out_key(out, "per_class");
+    bal_json_out_object(out);
+    for (int32_t c = 0; c < head->classes.count; c++) {
+        bal_json_out_key(out, head->classes.names[c]);
+        bal_json_out_object(out);
+        for (const bal_metric *const *metric = bal_metric_table; *metric; metric++) {
+            const char *reason;
+            if ((*metric)->per_class && ((*metric)->kinds & BAL_HEAD_BIT(head->recipe->kind)))
+                bal_json_out_named_number(out, (*metric)->name,
+                                          (*metric)->compute(scores, c, &reason));
+        }
+        bal_json_out_object_end(out);
+    }
+    bal_json_out_object_end(out);
+}
+
+static void write_prior(const bal_head_data *head, const bal_scores *scores, bal_json_out *out) {
+    bal_scores *prior = NULL;
+    if (bal_scores_prior(scores, &prior, NULL) != BAL_OK) return;
+    undefined_list ignored = {.n = 0};
+    bal_json_out_key(out, "prior");
+    bal_json_out_object(out);
+    for (const bal_metric *const *metric = bal_metric_table; *metric; metric++)
+        if ((*metric)->cheap && !(*metric)->per_class &&
+            ((*metric)->kinds & BAL_HEAD_BIT(head->recipe->kind)))
+            write_metric(*metric, prior, &ignored, out);
+    bal_json_out_object_end(out);
+    bal_scores_free(prior);
+}
+
+static void write_head(const bal_eval_set *set, int32_t h, bool per_class, bal_json_out *out) {
+    const bal_head_data *head = &set->dataset->heads[h];
+    const bal_scores *scores = set->scores[h];
+    undefined_list undefined = {.n = 0};
+    bal_json_out_key(out, head->recipe->name);
+    bal_json_out_object(out);
+    bal_json_out_named_integer(out, "rows", bal_scores_rows(scores));
+    bal_json_out_named_number(out, "loss", set->loss[h]);
+    for (const bal_metric *const *metric = bal_metric_table; *metric; metric++)
+        if (!(*metric)->per_class && ((*metric)->kinds & BAL_HEAD_BIT(head->recipe->kind)))
+            write_metric(*metric, scores, &undefined, out);
+    write_prior(head, scores, out);
+    if (undefined.n > 0) {
+        bal_json_out_key(out, "undefined");
+        bal_json_out_object(out);
+        for (int i = 0; i < undefined.n; i++)
+            bal_json_out_named_string(out, undefined.name[i], undefined.reason[i]);
+        bal_json_out_object_end(out);
+    }
+    if (per_class && head->labels) write_per_class(head, scores, out);
+    bal_json_out_object_end(out);
+}
+
+void bal_eval_set_json(const bal_eval_set *set, bool per_class, bal_json_out *out) {
+    bal_json_out_object(out);
+    for (int32_t h = 0; h < set->dataset->n_heads; h++)
+        if (set->scores[h]) write_head(set, h, per_class, out);
+    bal_json_out_object_end(out);
+}
+
+/* ---- model and artefacts ---- */
+
+/** Best weights back into the store. False when there is no eligible checkpoint. */
+static bal_status restore_best(bal_trainer *trainer, bool *ret_restored, bal_error *err) {
+    *ret_restored = trainer->state.best_evaluation > 0;
+    if (*ret_restored) return bal_trainer_read_best(trainer, err);
+    bal_log_printf(&trainer->hooks->log, BAL_LOG_WARN,
+                   "no evaluation was eligible (finite, not collapsed, above the prior baseline): %s",
+                   trainer->outcome == BAL_OUTCOME_COLLAPSED ? "no model is handed over"
+                                                             : "the model is the last state");
+    return BAL_OK;
+}
+
+static bal_status write_model(bal_trainer *trainer, bal_error *err) {
+    char *path = bal_run_folder_path(trainer->folder, BAL_RUN_MODEL);
+    if (!path) return bal_fail_memory(err, 0);
+    bal_predictor *predictor = NULL;
+    bal_text text = {0};
+    bal_json_out out;
+    bal_status status =
+        bal_model_write(path, trainer->recipe, trainer->dataset, trainer->network, err);
+    /* The file just written is what users get, so that is what is tried. */
+    if (status == BAL_OK) status = bal_predictor_open(path, trainer->backend, &predictor, err);
+    if (status == BAL_OK) {
+        bal_json_out_init(&out, &text, 2);
+        status = bal_predictor_try(predictor, TRY_ROWS, (uint64_t)trainer->recipe->seed, &out, err);
+    }
+    bal_predictor_close(predictor);
+    bal_free(path);
+    if (status != BAL_OK) {
+        bal_text_release(&text);
+        return status;
+    }
+    bal_text_puts(&text, "\n");
+    return bal_run_folder_put(trainer->folder, BAL_RUN_RESPONSE, &text, err);
+}
+
+static bal_status add_tensor(bal_npz_writer *writer, const char *head, const char *name,
+                             bal_dtype dtype, bal_shape shape, void *data, bal_error *err) {
+    char key[128];
+    snprintf(key, sizeof key, "%s.%s", head, name);
+    bal_tensor tensor = {.dtype = dtype, .shape = shape, .data = data};
+    return bal_npz_writer_add(writer, key, &tensor, err);
+}
+
+static bal_status add_head(bal_npz_writer *writer, const bal_eval_set *set, int32_t h,
+                           bal_error *err) {
+    const bal_head_data *head = &set->dataset->heads[h];
+    const char *name = head->recipe->name;
+    int64_t n = set->n_rows;
+    bal_shape rows = BAL_SHAPE1(n), matrix = BAL_SHAPE2(n, head->outputs);
+    if (!head->labels) {
+        BAL_TRY(add_tensor(writer, name, "predictions", BAL_F32, matrix, set->outputs[h], err));
+        return add_tensor(writer, name, "targets", BAL_F32, matrix, set->targets[h], err);
+    }
+    int32_t width = head->classes.count;
+    bal_model_head shape = {.kind = head->recipe->kind, .outputs = head->outputs};
+    float *probabilities = bal_calloc((size_t)n * (size_t)width, sizeof *probabilities);
+    int32_t *predictions = bal_calloc((size_t)n, sizeof *predictions);
+    bal_status status = BAL_OK;
+    if (!probabilities || !predictions) {
+        status = bal_fail_memory(err, (size_t)n * (size_t)width * sizeof *probabilities);
+        goto out;
+    }
+    bal_model_head_probabilities(&shape, set->outputs[h], n, probabilities);
+    for (int64_t row = 0; row < n; row++) {
+        double entropy;
+        predictions[row] = bal_probabilities_argmax(probabilities + row * width, width, &entropy);
+    }
+    BAL_TRY_OUT(add_tensor(writer, name, "predictions", BAL_I32, rows, predictions, err));
+    BAL_TRY_OUT(add_tensor(writer, name, "probabilities", BAL_F32, BAL_SHAPE2(n, width),
+                           probabilities, err));
+    BAL_TRY_OUT(add_tensor(writer, name, "labels", BAL_I32, rows, set->labels[h], err));
+    char key[128];
+    bal_shape classes = BAL_SHAPE1(width);
+    snprintf(key, sizeof key, "%s.classes", name);
+    status = bal_npz_writer_add_text(writer, key, (const char *const *)head->classes.names, &classes,
+                                     err);
+out:
+    bal_free(probabilities);
+    bal_free(predictions);
+    return status;
+}
+
+static bal_status write_predictions(const bal_trainer *trainer, const bal_eval_set *test,
+                                    bal_error *err) {
+    if (test->n_rows == 0) return BAL_OK;
+    char *path = bal_run_folder_path(trainer->folder, BAL_RUN_PREDICTIONS);
+    if (!path) return bal_fail_memory(err, 0);
+    bal_npz_writer *writer = NULL;
+    bal_status status = bal_npz_writer_open(path, true, &writer, err);
+    bal_free(path);
+    if (status != BAL_OK) return status;
+    bal_tensor rows = {
+        .dtype = BAL_I64, .shape = BAL_SHAPE1(test->n_rows), .data = (void *)(uintptr_t)test->rows};
+    status = bal_npz_writer_add(writer, "rows", &rows, err);
+    for (int32_t h = 0; h < trainer->dataset->n_heads && status == BAL_OK; h++)
+        status = add_head(writer, test, h, err);
+    if (status == BAL_OK) return bal_npz_writer_commit(writer, err);
+    bal_npz_writer_abort(writer);
+    return status;
+}
+
+static bal_status write_health(bal_trainer *trainer, bal_error *err) {
+    const bal_recipe_guard *guard = &trainer->recipe->guard;
+    char texts[16][96];
+    const char *tried[16];
+    int32_t n = bal_guard_rollbacks(trainer->guard);
+    if (n > 16) n = 16;
+    if (n > guard->n_remedies) n = guard->n_remedies;
+    for (int32_t i = 0; i < n; i++) {
+        bal_remedy_text(&guard->remedies[i], texts[i], sizeof texts[i]);
+        tried[i] = texts[i];
+    }
+    bal_text text = {0};
+    bal_guard_health_json(trainer->guard, tried, n, bal_outcome_name(trainer->outcome), &text);
+    return bal_run_folder_put(trainer->folder, BAL_RUN_HEALTH, &text, err);
+}
+
+static void write_summary(const bal_trainer *trainer, const bal_eval_set *test, bool has_model,
+                          bal_text *text) {
+    const bal_train_state *state = &trainer->state;
+    bal_json_out out;
+    bal_json_out_init(&out, text, BAL_JSON_LINE);
+    bal_json_out_object(&out);
+    bal_json_out_named_string(&out, "run", trainer->folder->path);
+    bal_json_out_named_string(&out, "name", trainer->recipe->name);
+    bal_json_out_named_string(&out, "status", bal_outcome_name(trainer->outcome));
+    bal_json_out_named_integer(&out, "epochs", state->epoch);
+    bal_json_out_named_integer(&out, "steps", state->step);
+    bal_json_out_named_integer(&out, "best_epoch", state->best_epoch);
+    bal_json_out_key(&out, "monitor");
+    bal_json_out_object(&out);
+    bal_json_out_named_string(&out, "name", trainer->recipe->monitor);
+    bal_json_out_named_number(&out, "value", state->best_value);
+    bal_json_out_object_end(&out);
+    bal_json_out_key(&out, "val");
+    bal_eval_set_json(&trainer->val, false, &out);
+    bal_json_out_key(&out, "test");
+    bal_eval_set_json(test, false, &out);
+    bal_json_out_named_integer(&out, "parameters", bal_network_weights(trainer->network));
+    bal_json_out_named_integer(&out, "incidents", bal_guard_incidents(trainer->guard));
+    bal_json_out_named_integer(&out, "rollbacks", bal_guard_rollbacks(trainer->guard));
+    bal_json_out_key(&out, "model");
+    bal_json_out_string(&out, has_model ? BAL_RUN_MODEL : NULL);
+    bal_json_out_named_number(&out, "seconds", bal_clock_seconds() - trainer->started);
+    bal_json_out_object_end(&out);
+    bal_text_puts(text, "\n");
+}
+
+bal_status bal_trainer_finish(bal_trainer *trainer, bal_text *summary, bal_error *err) {
+    const bal_dataset *dataset = trainer->dataset;
+    bal_eval_set test = {0};
+    bool restored;
+    BAL_TRY(restore_best(trainer, &restored, err));
+    bool has_model = restored || trainer->outcome != BAL_OUTCOME_COLLAPSED;
+    if (has_model) BAL_TRY(write_model(trainer, err));
+    BAL_TRY(bal_eval_set_run(&trainer->val, trainer->network, err));
+    bal_status status = bal_eval_set_init(&test, dataset, trainer->backend,
+                                          dataset->split.rows[BAL_SPLIT_TEST],
+                                          dataset->split.count[BAL_SPLIT_TEST],
+                                          trainer->recipe->train.eval_batch, err);
+    if (status != BAL_OK) return status;
+    BAL_TRY_OUT(bal_eval_set_run(&test, trainer->network, err));
+    BAL_TRY_OUT(write_predictions(trainer, &test, err));
+    BAL_TRY_OUT(bal_trainer_write_logs(trainer, err));
+    BAL_TRY_OUT(write_health(trainer, err));
+    write_summary(trainer, &test, has_model, summary);
+    bal_text copy = {0};
+    if (!bal_text_failed(summary)) bal_text_append(&copy, summary->data, summary->length);
+    /* Last: its presence says that the run is complete. */
+    status = bal_text_failed(summary) ? bal_fail_memory(err, 0)
+                                      : bal_run_folder_put(trainer->folder, BAL_RUN_SUMMARY, &copy, err);
+out:
+    bal_eval_set_release(&test);
+    return status;
+}
