@@ -228,12 +228,12 @@ static bal_status weigh_classes(bal_head_data *head, bal_error *err) {
     }
     bal_class_weight_options options = {
         .beta = wanted->beta,
-        .explicit_weights = given,
+        .weights = given,
         .multiplier = wanted->multiplier,
         .class_names = (const char *const *)head->classes.names,
     };
-    status = bal_class_weights_compute(wanted->kind, head->train_counts, classes, &options,
-                                       head->class_weights, err);
+    status = bal_class_weights_compute(bal_class_weighting_find(wanted->kind), head->train_counts,
+                                       classes, &options, head->class_weights, err);
 out:
     bal_free(given);
     return status;
