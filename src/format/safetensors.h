@@ -33,7 +33,8 @@ typedef struct bal_safetensors_pair {
 } bal_safetensors_pair;
 
 /** Write a file, crash-safely. Names must be unique, not "__metadata__"; order is free.
- *  Errors  BAL_EINVAL duplicate or reserved name; BAL_EIO; BAL_ENOMEM. */
+ *  Errors  BAL_EINVAL duplicate or reserved name or key, text that is not UTF-8, bytes that do not fit shape
+ *  and type; BAL_EOVERFLOW header beyond 100 MB; BAL_EIO; BAL_ENOMEM. */
 BAL_WARN_UNUSED bal_status bal_safetensors_write(const char *path, const bal_safetensor *tensors,
                                                  size_t n_tensors,
                                                  const bal_safetensors_pair *metadata,
@@ -41,7 +42,8 @@ BAL_WARN_UNUSED bal_status bal_safetensors_write(const char *path, const bal_saf
 
 typedef struct bal_safetensors bal_safetensors;
 
-/** Read a file (or a copy of memory; `name` stands for it in messages). Data is 8-byte aligned at least.
+/** Read a file (or a copy of memory; `name` stands for it in messages). A file is mapped, so that only what
+ *  is used is read; it must not be cut short while it is open. Each tensor's data is aligned to its element.
  *  Errors  BAL_ENOTFOUND, BAL_EIO, BAL_ENOMEM; BAL_EFORMAT with what is wrong. */
 BAL_WARN_UNUSED bal_status bal_safetensors_open(const char *path, bal_safetensors **ret_file,
                                                 bal_error *err);
