@@ -21,11 +21,12 @@ typedef struct sample {
     bool whole; /* nothing follows, so that the end ends the last record too */
 } sample;
 
-/* One record under one separator: number of cells, 0 for a blank line; false when none is left. */
+/* One record under one separator: number of cells; 0 for a blank line; 1 when text follows a
+ * closing quote, which no table with this separator has. False when no record is left. */
 static bool count_cells(sample *part, char separator, size_t *ret_cells) {
     const char *p = part->at;
     size_t cells = 1;
-    bool begins = true, quoted = false, closed = false, blank = true;
+    bool begins = true, quoted = false, closed = false, blank = true, broken = false;
     for (; p < part->end && (quoted || (*p != '\n' && *p != '\r')); p++) {
         bool quote = *p == '"';
         if (*p != ' ' && (*p != '\t' || separator == '\t')) blank = false;
@@ -33,6 +34,7 @@ static bool count_cells(sample *part, char separator, size_t *ret_cells) {
             quoted = !quote;
             closed = quote;
         } else {
+            if (closed && !quote && !strchr(" \t", *p) && *p != separator) broken = true;
             quoted = quote && (begins || closed); /* closed: the second of a pair */
             closed = false;
             begins = *p == separator;
@@ -41,7 +43,7 @@ static bool count_cells(sample *part, char separator, size_t *ret_cells) {
     }
     if (p == part->end && (!part->whole || p == part->at)) return false;
     part->at = p < part->end ? p + 1 : p;
-    *ret_cells = blank ? 0 : cells;
+    *ret_cells = blank ? 0 : broken ? 1 : cells;
     return true;
 }
 

@@ -117,6 +117,10 @@ static void test_separators_are_found(void **state) {
     check_cells("name,note\nx,a;b\ny,\"c;d;e\"\nz,\n", NULL, "name|note/x|a;b/y|c;d;e/z|");
     check_cells("note,n\n\"a\tb\",1\n\"c\td\",2\n", NULL, "note|n/a\tb|1/c\td|2");
     check_cells("a\"\"b;c,d,e\n1;2\n", NULL, "a\"\"b|c,d,e/1|2");
+    check_cells("\"a\"\";b\",c\n\"d\"\";e\",f\n", &no_header, "c1|c2/a\";b|c/d\";e|f");
+    check_cells("\"p\nq\",1;2\n\"r\ns\",3;4\n", &no_header, "c1|c2/p\nq|1;2/r\ns|3;4");
+    check_cells("\"p\nq\"\t1\n\"r\ns\"\t2\n", &no_header, "c1|c2/p\nq|1/r\ns|2");
+    check_cells("a,b;c\n1,2;3\n4,5\";6\n", NULL, "a,b|c/1,2|3/4,5\"|6");
     check_cells("one\ntwo\n", &no_header, "c1/one/two");
     check_cells("a;b", NULL, "a|b");
     const bal_csv_options comma = {.separator = ',', .header = BAL_CSV_HEADER_NO};
@@ -141,6 +145,17 @@ static void test_separator_of_a_long_file(void **state) {
     bal_text_release(&text);
 }
 
+/* Long records: a sample that ends inside one must not count it. */
+static void test_separator_of_long_records(void **state) {
+    bal_text text = {0};
+    for (int i = 0; i < 100; i++)
+        bal_text_printf(&text, "a,%01000d;b\n", i);
+    bal_csv csv = parse(text.data, &no_header);
+    assert_int_equal(csv.separator, ';');
+    bal_csv_release(&csv);
+    bal_text_release(&text);
+}
+
 /* --- header --- */
 
 static void check_header(const char *text, bool wanted) {
@@ -157,6 +172,8 @@ static void test_header_is_found(void **state) {
     check_header("id,2019,total\n1,5,6\n2,7,8\n", true);     /* fewer numbers than names */
     check_header("first,last\nada,lovelace\nalan,turing\n", true);
     check_header("a,b\n", true);
+    check_header("id,1,2,3\n1,5,6,7\n", true);
+    check_header(",a\nx,b\ny,c\n", true);
     check_header("value\n1.5\nNA\n", true);
 }
 
@@ -168,6 +185,7 @@ static void test_no_header_is_found(void **state) {
     check_header("yes,no\nno,yes\nyes,yes\n", false); /* the names come again */
     check_header("x,\ny,z\n", false);
     check_header("a,5\nb,6\n", false);
+    check_header("abc,5\n1,2\n", false);
     check_header("2016-11-20,x\n2016-11-21,y\n", false);
     check_header("1\n", false);
 }
@@ -529,6 +547,7 @@ int main(void) {
         cmocka_unit_test(test_byte_order_mark),
         cmocka_unit_test(test_separators_are_found),
         cmocka_unit_test(test_separator_of_a_long_file),
+        cmocka_unit_test(test_separator_of_long_records),
         cmocka_unit_test(test_header_is_found),
         cmocka_unit_test(test_no_header_is_found),
         cmocka_unit_test(test_names),

@@ -198,6 +198,8 @@ static void test_values_without_a_place_are_refused(void **state) {
                   "text element 1 is not UTF-8; correct it before saving");
     refuse_golden("text_nul", BAL_EDATA,
                   "text element 0 holds a NUL character; correct it before saving");
+    refuse_golden("bytes_nul", BAL_EDATA,
+                  "text element 1 holds a NUL character; correct it before saving");
     refuse_golden("text_surrogate", BAL_EDATA,
                   "text element 1 holds a number that is no Unicode character; correct it before "
                   "saving");
@@ -335,13 +337,18 @@ static void test_every_cut_is_refused(void **state) {
         bal_free(bytes);
         free(path);
     }
-    const char future[] = "\x93NUMPY\x04\0\0\0\0\0";
-    bal_npy_array array = {0};
-    bal_error err = {0};
-    assert_int_equal(bal_npy_parse(future, 12, "t.npy", &array, &err), BAL_EUNSUPPORTED);
-    assert_string_equal(err.message,
-                        "t.npy: npy format version 4.0; versions 1.0, 2.0 and 3.0 can be "
-                        "read");
+}
+
+static void test_other_versions_are_refused(void **state) {
+    const char versions[][2] = {{0, 0}, {1, 1}, {4, 0}};
+    for (int i = 0; i < 3; i++) {
+        char bytes[12] = "\x93NUMPY";
+        bal_npy_array array = {0};
+        bal_error err = {0};
+        memcpy(bytes + 6, versions[i], 2);
+        assert_int_equal(bal_npy_parse(bytes, 12, "t.npy", &array, &err), BAL_EUNSUPPORTED);
+        assert_non_null(strstr(err.message, "; versions 1.0, 2.0 and 3.0 can be read"));
+    }
 }
 
 /* --- conversion --- */
@@ -395,12 +402,12 @@ static void test_to_i64(void **state) {
     check_not_whole(NAN, "element 1 is nan, wanted a whole number of 64 bits");
     check_not_whole(0x1p63, "element 1 is 9.22337e+18, wanted a whole number of 64 bits");
     check_not_whole(-INFINITY, "element 1 is -inf, wanted a whole number of 64 bits");
-    float data[] = {-3, 0x1p62f};
+    float data[] = {-0x1p63f, 0x1p62f};
     bal_npy_array array = {.shape = BAL_SHAPE1(2)};
     bal_tensor tensor;
     array.tensor = (bal_tensor){.dtype = BAL_F32, .shape = BAL_SHAPE1(2), .data = data};
     assert_int_equal(bal_npy_to_i64(&array, &tensor, NULL), BAL_OK);
-    assert_int_equal(((int64_t *)tensor.data)[0], -3);
+    assert_int_equal(((int64_t *)tensor.data)[0], INT64_MIN);
     assert_int_equal(((int64_t *)tensor.data)[1], INT64_C(1) << 62);
     bal_tensor_release(&tensor);
 }
@@ -438,8 +445,8 @@ static void check_written(const char *name) {
 }
 
 static void test_bytes_are_numpys(void **state) {
-    const char *const names[] = {"f4",  "f8",     "i4",    "i8",   "u1",
-                                 "six", "scalar", "empty", "text", "text_one"};
+    const char *const names[] = {"f4",     "f8",    "i4",   "i8",       "u1",        "six",
+                                 "scalar", "empty", "text", "text_one", "text_wide", "long_header"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         check_written(names[i]);
 }
@@ -566,6 +573,7 @@ int main(void) {
         cmocka_unit_test(test_bad_types_are_refused),
         cmocka_unit_test(test_sizes_must_agree),
         cmocka_unit_test(test_every_cut_is_refused),
+        cmocka_unit_test(test_other_versions_are_refused),
         cmocka_unit_test(test_to_f32),
         cmocka_unit_test(test_to_i64),
         cmocka_unit_test(test_text_is_no_number),

@@ -263,6 +263,30 @@ static void test_what_is_written_is_read_back(void **state) {
     scratch_free(folder);
 }
 
+static size_t size_of_zeros(const char *path, bool compress) {
+    bal_tensor zeros;
+    bal_npz_writer *writer = NULL;
+    char *bytes;
+    size_t size;
+    assert_int_equal(bal_tensor_init(&zeros, BAL_F64, BAL_SHAPE1(1000), NULL), BAL_OK);
+    assert_int_equal(bal_npz_writer_open(path, compress, &writer, NULL), BAL_OK);
+    assert_int_equal(bal_npz_writer_add(writer, "zeros", &zeros, NULL), BAL_OK);
+    assert_int_equal(bal_npz_writer_commit(writer, NULL), BAL_OK);
+    assert_int_equal(bal_file_read(path, 1 << 20, &bytes, &size, NULL), BAL_OK);
+    bal_free(bytes);
+    bal_tensor_release(&zeros);
+    return size;
+}
+
+static void test_compression(void **state) {
+    char *folder = scratch_new();
+    char *path = bal_path_join(folder, "a.npz");
+    assert_true(size_of_zeros(path, false) > 8000);
+    assert_true(size_of_zeros(path, true) < 500);
+    bal_free(path);
+    scratch_free(folder);
+}
+
 static void test_bytes_do_not_depend_on_time(void **state) {
     char *folder = scratch_new();
     char *path = bal_path_join(folder, "a.npz"), *first, *second;
@@ -416,6 +440,7 @@ int main(void) {
         cmocka_unit_test(test_claims_and_damage),
         cmocka_unit_test(test_two_arrays_of_one_name),
         cmocka_unit_test(test_what_is_written_is_read_back),
+        cmocka_unit_test(test_compression),
         cmocka_unit_test(test_bytes_do_not_depend_on_time),
         cmocka_unit_test(test_bad_additions_are_refused),
         cmocka_unit_test(test_failing_disk_leaves_the_old_file),
