@@ -70,7 +70,8 @@ static inline uint32_t bal_row_weight(const bal_scores *scores, int64_t row) {
     return scores->weight ? scores->weight[row] : 1;
 }
 
-/** Number that rises with the probability of a class, equal where the outputs are equal. */
+/** Number that rises with the probability of a class, equal where the outputs are equal. Binary
+ * heads rank class 1 only. */
 double bal_scores_rank_key(const bal_scores *scores, int64_t row, int32_t class_id);
 
 /** Rows by falling rank key of a class (rows of equal key in row order); NULL when out of memory.

@@ -19,19 +19,16 @@ enum { DIGIT_BITS = 8, DIGITS = 8, BUCKETS = 1 << DIGIT_BITS };
 double bal_scores_rank_key(const bal_scores *scores, int64_t row, int32_t class_id) {
     if (!scores->outputs) return 0; /* the prior predictor says the same of every row */
     if (scores->prediction[row] < 0) return -INFINITY;
-    if (scores->kind == BAL_HEAD_BINARY) {
-        double z = scores->outputs[row];
-        return class_id == 1 ? z : -z;
-    }
+    if (scores->kind == BAL_HEAD_BINARY) return scores->outputs[row]; /* of class 1 */
     const float *z = scores->outputs + row * scores->classes;
     return (double)z[class_id] - (double)z[scores->prediction[row]] - scores->row[row].log_sum;
 }
 
 /* Bits that order like the number, turned round for a falling order: the sign bit flipped for
- * positive numbers, all bits for negative ones. Adding 0 turns −0 into +0. */
+ * positive numbers, all bits for negative ones. −0 comes right after +0, so equals stay together.
+ */
 static uint64_t falling_bits(double key) {
     uint64_t bits;
-    key += 0.0;
     memcpy(&bits, &key, sizeof bits);
     uint64_t sign = UINT64_C(1) << 63;
     return ~(bits & sign ? ~bits : bits | sign);

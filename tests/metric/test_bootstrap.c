@@ -181,6 +181,26 @@ static void undefined_resamples(void **state) {
     bal_scores_free(scores);
 }
 
+/* A row that is infinitely surprising spoils the resamples that hold it, and no others. */
+static void infinite_loss_of_a_row_not_drawn(void **state) {
+    const float logits[] = {1, 0, 0, 1};
+    const int32_t labels[] = {0, 1};
+    const double certain[] = {1, 0};
+    bal_evaluation evaluation = {.kind = BAL_HEAD_CLASSES,
+                                 .rows = 2,
+                                 .classes = 2,
+                                 .logits = logits,
+                                 .labels = labels,
+                                 .prior = certain};
+    bal_scores *scores = scores_of(&evaluation), *prior = NULL;
+    assert_int_equal(bal_scores_prior(scores, &prior, NULL), BAL_OK);
+    double low = 7, high = 7;
+    interval_of(prior, "log_loss", 0.9, 1, &low, &high);
+    assert_true(low == 0 && high == 0);
+    bal_scores_free(prior);
+    bal_scores_free(scores);
+}
+
 static void bad_arguments(void **state) {
     sample s;
     draw_sample(&s);
@@ -219,6 +239,7 @@ int main(void) {
         cmocka_unit_test(weighing_equals_gathering),
         cmocka_unit_test(levels_and_seeds),
         cmocka_unit_test(undefined_resamples),
+        cmocka_unit_test(infinite_loss_of_a_row_not_drawn),
         cmocka_unit_test(bad_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

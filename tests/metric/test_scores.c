@@ -348,6 +348,31 @@ static void prior_of_an_unseen_class(void **state) {
     bal_scores_free(scores);
 }
 
+static void prior_of_a_binary_head(void **state) {
+    const float logits[] = {1, -1};
+    const int32_t labels[] = {1, 0};
+    const double thresholds[] = {0.25, 0.3}; /* prior2 gives class 1 a probability of .25 */
+    for (int i = 0; i < 2; i++) {
+        bal_scores *scores = binary_of(logits, labels, 2, thresholds[i]), *prior = NULL;
+        assert_int_equal(bal_scores_prior(scores, &prior, NULL), BAL_OK);
+        assert_int_equal(bal_scores_prediction(prior)[0], i == 0);
+        assert_metric(prior, "log_loss", 0, -(log(0.25) + log(0.75)) / 2);
+        assert_metric(prior, "brier", 0, (0.75 * 0.75 + 0.25 * 0.25) / 2);
+        assert_metric(prior, "lift", 0, 1);
+        bal_scores_free(prior);
+        bal_scores_free(scores);
+    }
+}
+
+static void zeros_of_either_sign_tie(void **state) {
+    const float logits[] = {0.0F, -0.0F, 0.0F, -0.0F, -1};
+    const int32_t labels[] = {1, 0, 0, 1, 0};
+    bal_scores *scores = binary_of(logits, labels, 5, 0.5);
+    assert_metric(scores, "roc_auc", 0, (0.5 * 4 + 2) / 6);
+    assert_metric(scores, "average_precision", 0, 0.5);
+    bal_scores_free(scores);
+}
+
 static void outputs_that_ignore_inputs(void **state) {
     const int32_t labels[] = {0, 1, 2, 0};
     const float same[] = {0.3F, 0.2F, 0.1F, 0.3F, 0.2F, 0.1F, 0.3F, 0.2F, 0.1F, 0.3F, 0.2F, 0.1F};
@@ -530,6 +555,8 @@ int main(void) {
         cmocka_unit_test(what_each_metric_cannot_say),
         cmocka_unit_test(without_a_prior),
         cmocka_unit_test(prior_of_an_unseen_class),
+        cmocka_unit_test(prior_of_a_binary_head),
+        cmocka_unit_test(zeros_of_either_sign_tie),
         cmocka_unit_test(outputs_that_ignore_inputs),
         cmocka_unit_test(unknown_targets_are_left_out),
         cmocka_unit_test(bad_evaluations),

@@ -74,6 +74,23 @@ static void adam_rule(element *e, double g, double lr, int t, const bal_optimize
     e->p -= lr * mean / (sqrt(square) + o->epsilon);
 }
 
+/* Moments must be in the states that carry their names: a checkpoint stores them under these. */
+static void assert_moments(const fixture *f, const interpreter *it, const element *elements) {
+    for (int i = 0; i < PARAMS * SIZE; i++) {
+        const double want[] = {elements[i].m, elements[i].m, elements[i].v};
+        const char *suffixes[] = {"velocity", "first_moment", "second_moment"};
+        for (int k = 0; k < 3; k++) {
+            char name[64];
+            snprintf(name, sizeof name, "p%d.%s", i / SIZE, suffixes[k]);
+            bal_value moment = bal_graph_find(f->graph, name);
+            if (!bal_value_is_some(moment)) continue;
+            double got = interpreter_number(it, moment, i % SIZE);
+            if (!(fabs(got - want[k]) <= 1e-12))
+                fail_msg("%s: %.17g, wanted %.17g", name, got, want[k]);
+        }
+    }
+}
+
 static void follow(const bal_optimizer_options *options, rule update) {
     fixture f;
     build(&f, options);
@@ -105,6 +122,7 @@ static void follow(const bal_optimizer_options *options, rule update) {
                 fail_msg("%s, update %d, element %d: %.17g, wanted %.17g", options->kind, t, i, got,
                          elements[i].p);
         }
+        assert_moments(&f, &it, elements);
     }
     interpreter_release(&it);
     bal_graph_free(f.graph);

@@ -196,7 +196,7 @@ static void cosine_end_points(void **state) {
     assert_close(rate_at(&o, 1, 10, 10, 4), 0.2 + 0.8 * (2 + sqrt(2)) / 4, "quarter", 10);
     assert_close(rate_at(&o, 1, 20, 10, 4), 0.6, "half", 20);
     assert_close(rate_at(&o, 1, 40, 10, 4), 0.2, "end", 40);
-    assert_close(rate_at(&o, 1, 1000, 10, 4), 0.2, "beyond", 1000);
+    assert_close(rate_at(&o, 1, 50, 10, 4), 0.2, "beyond", 50);
     double last = rate_at(&o, 1, 39, 10, 4);
     assert_true(last > 0.2 && last < 0.202);
     for (int64_t step = 0; step < 40; step++)
