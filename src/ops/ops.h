@@ -6,8 +6,8 @@
  *
  * Random ops take `rng`, an i64 [2] input {seed, step}; each call site gets its own stream number, so a
  * draw is a pure function of (seed, step, stream, element): nothing to save, exact resume.
- * Draw for element e: Philox(counter {e/4 low, e/4 high, stream, step low}, key from seed and step
- * high), word e%4; an element is kept when word >= round(rate * 2^32).
+ * The draw rule is stated and coded in ops/draw.h; an element is kept when its 32 bits are at least
+ * round(rate * 2^32).
  */
 #ifndef BAL_OPS_OPS_H
 #define BAL_OPS_OPS_H
@@ -102,7 +102,8 @@ bal_value bal_norm_act_dropout(bal_graph *g, bal_value x, bal_value gamma, bal_v
 /** Rows of table [V,D] by ids i32 [N] → [N,D]. An id outside 0..V−1 gives a row of NaN. */
 bal_value bal_embedding(bal_graph *g, bal_value table, bal_value ids);
 
-/* ---- losses: each has outputs loss [1] and weight_sum [1] (what the mean divided by) ---- */
+/* ---- losses: each has outputs loss [1] and weight_sum [1] (what the mean divided by). Labels, targets
+ *      and weights are data: gradients go to logits and predictions only. ---- */
 /** Softmax cross-entropy on logits [B,C], labels i32 [B] (−1: ignore), class_weight f [C] optional,
  *  by class id. loss = Σ w_y·(−log p_y) / Σ w_y; 0 when Σ is 0. cross_entropy.c */
 bal_value bal_cross_entropy(bal_graph *g, bal_value logits, bal_value labels,
