@@ -1,16 +1,18 @@
 /* The guard: watches a run, says when it is collapsing, and proposes what to change.
  *
- * Signals (per step and per evaluation) go in; detectors, entries of bal_detector_table with thresholds
- * from the recipe, look at them; a verdict comes out. The guard does not own the loop: the trainer
- * restores snapshots, applies remedies and stops. What it remembers is plain data, saved and restored
- * with the snapshot, so that resumed and uninterrupted runs see the same incidents.
+ * Signals (per step and per evaluation) go in; detectors, entries of bal_detector_table with
+ * thresholds from the recipe, look at them; a verdict comes out. The guard does not own the loop:
+ * the trainer restores snapshots, applies remedies and stops. What it remembers is plain data,
+ * saved and restored with the snapshot, so that resumed and uninterrupted runs see the same
+ * incidents.
  *
- * Recovery is a transaction: the trainer restores the last healthy snapshot (the guard's memory with it),
- * applies the next remedy, which must change something, and goes on; the guard is then on probation until
- * it has passed the point of the incident by `probation` evaluations without another; then the recovery
- * is accepted. Another incident during or after probation takes the next remedy. After max_rollbacks, or
- * when remedies run out, the verdict is to give up. What must survive a rollback (rollbacks used,
- * incidents so far) lives in the ledger, saved apart from the memory.
+ * Recovery is a transaction: the trainer restores the last healthy snapshot (the guard's memory
+ * with it), applies the next remedy, which must change something, and goes on; the guard is then on
+ * probation until it has passed the point of the incident by `probation` evaluations without
+ * another; then the recovery is accepted. Another incident during or after probation takes the next
+ * remedy. After max_rollbacks, or when remedies run out, the verdict is to give up. What must
+ * survive a rollback (rollbacks used, incidents so far) lives in the ledger, saved apart from the
+ * memory.
  *
  * Prediction-space detectors compare with the training prior, never with uniform. */
 #ifndef BAL_GUARD_GUARD_H
@@ -29,17 +31,20 @@ typedef enum bal_guard_policy {
 
 const char *bal_guard_policy_name(bal_guard_policy policy);
 
-/** What a head looks like to the guard. Borrowed; must outlive the guard. */
+/** What a head looks like to the guard. What it points to is borrowed and must outlive the guard.
+ */
 typedef struct bal_guard_head {
     const char *name;
     bal_head_kind kind;
     int32_t classes;
     const char *const *class_names;
-    const double *prior;          /* [classes] training frequencies */
-    const double *class_weights;  /* [classes] as used in the loss; NULL: none (for hypotheses) */
+    const double *prior;         /* [classes] training frequencies */
+    const double *class_weights; /* [classes] as used in the loss; NULL: none (for hypotheses) */
+    bool untrained; /* no loss reaches it in this stage: what it predicts is nobody's fault */
 } bal_guard_head;
 
-/** A detector's settings in a recipe: option names with values; enabled false switches it off. */
+/** A detector's settings in a recipe: option names with values; enabled false switches it off.
+ *  Read by bal_guard_new only. */
 typedef struct bal_detector_setting {
     const char *detector;
     bool enabled;
@@ -48,7 +53,7 @@ typedef struct bal_detector_setting {
     int32_t n_options;
 } bal_detector_setting;
 
-/** `path op value`, from the recipe. */
+/** `path op value`, from the recipe. The text is borrowed and must outlive the guard. */
 typedef struct bal_guard_rule {
     const char *text;
     bal_metric_path path;
@@ -71,6 +76,9 @@ typedef struct bal_guard_options {
     int32_t n_heads;
 } bal_guard_options;
 
+/** Evaluations without an incident, beyond the one where it happened, that prove a recovery. */
+#define BAL_GUARD_PROBATION 3
+
 typedef struct bal_guard bal_guard;
 
 /** After every optimiser step. Losses are raw (unweighted by head shares). */
@@ -89,8 +97,8 @@ typedef struct bal_eval_signals {
     const bal_scores *const *scores; /* [n_heads] validation */
     double monitored;                /* the monitored metric */
     bool larger_is_better;
-    double monitored_prior;          /* the prior predictor's value of it */
-    double dead_share;               /* share of relu units that were 0 for every row; NaN: unknown */
+    double monitored_prior; /* the prior predictor's value of it */
+    double dead_share;      /* share of relu units that were 0 for every row; NaN: unknown */
     /** Value of a metric path for rules, NaN when undefined. */
     double (*lookup)(void *user, const bal_metric_path *path);
     void *user;
@@ -101,10 +109,10 @@ typedef struct bal_eval_signals {
 /** One thing a detector saw. */
 typedef struct bal_incident {
     char detector[24];
-    char head[64];        /* "" when not about a head */
-    char class_name[64];  /* "" when not about a class */
+    char head[64];       /* "" when not about a head */
+    char class_name[64]; /* "" when not about a class */
     int64_t epoch, step, evaluation;
-    char message[320];    /* plain words with the numbers */
+    char message[320]; /* plain words with the numbers */
     struct {
         char name[32];
         double value;
@@ -123,27 +131,30 @@ typedef enum bal_verdict {
 
 typedef struct bal_decision {
     bal_verdict verdict;
-    int32_t remedy;                  /* ROLLBACK: which of the recipe's remedies, 0-based */
-    const bal_incident *incidents;   /* new ones, valid until the next call */
+    int32_t remedy;                /* ROLLBACK: which of the recipe's remedies, 0-based */
+    const bal_incident *incidents; /* new ones, valid until the next call */
     int32_t n_incidents;
-    bool accepted;                   /* this evaluation ended a probation: the recovery is accepted */
-    bool healthy;                    /* evaluation: nothing fired; the state is fit to be a snapshot */
-    bool eligible;                   /* evaluation: finite, not collapsed, above the prior baseline */
-    const char *ineligible_reason;   /* plain words, "" when eligible */
+    bool accepted; /* this evaluation ended a probation: the recovery is accepted */
+    bool healthy;  /* evaluation: nothing fired; the state is fit to be a snapshot */
+    bool eligible; /* evaluation: finite, not collapsed, above the prior baseline */
+    const char *ineligible_reason; /* plain words, "" when eligible */
 } bal_decision;
 
 BAL_WARN_UNUSED bal_status bal_guard_new(const bal_guard_options *options, bal_guard **ret_guard,
                                          bal_error *err);
 void bal_guard_free(bal_guard *guard);
 
-/** Never allocates on the healthy path. With policy off the verdict is always GO, eligibility still told. */
+/** Never allocates on the healthy path. With policy off the verdict is always GO, eligibility still
+ * told. */
 bal_decision bal_guard_step(bal_guard *guard, const bal_step_signals *signals);
 bal_decision bal_guard_evaluate(bal_guard *guard, const bal_eval_signals *signals);
 
-/** Forget baselines and windows (start of a stage, or a remedy that changes the scale of losses). */
+/** Forget baselines and windows (start of a stage, or a remedy that changes the scale of losses).
+ */
 void bal_guard_rebaseline(bal_guard *guard);
 
-/** The memory (rolled back with a snapshot) and the ledger (not rolled back), as bytes in bal_text. */
+/** The memory (rolled back with a snapshot) and the ledger (not rolled back), as bytes in bal_text.
+ */
 void bal_guard_save_memory(const bal_guard *guard, bal_text *out);
 BAL_WARN_UNUSED bal_status bal_guard_load_memory(bal_guard *guard, const char *bytes, size_t size,
                                                  bal_error *err);
@@ -151,15 +162,19 @@ void bal_guard_save_ledger(const bal_guard *guard, bal_text *out);
 BAL_WARN_UNUSED bal_status bal_guard_load_ledger(bal_guard *guard, const char *bytes, size_t size,
                                                  bal_error *err);
 
+/** Whether a verdict may be ROLLBACK (policy recover, or a rule with that action): then the trainer
+ * must keep healthy snapshots. */
+bool bal_guard_needs_snapshots(const bal_guard *guard);
+
 int64_t bal_guard_incidents(const bal_guard *guard); /* so far, over the whole run */
 int32_t bal_guard_rollbacks(const bal_guard *guard);
 
 /** One line of incidents.jsonl (with the newline). */
 void bal_incident_json(const bal_incident *incident, bal_text *out);
 
-/** health.json: verdict ("healthy", "warned", "recovered", "stopped", "collapsed"), counts, what was seen
- *  (grouped incidents), ranked hypotheses with their evidence, what was tried. `tried` names the remedies
- *  applied, in order. Never claims a root cause. */
+/** health.json: verdict ("healthy", "warned", "recovered", "stopped", "collapsed"), counts, what
+ * was seen (grouped incidents), ranked hypotheses with their evidence, what was tried. `tried`
+ * names the remedies applied, in order. Never claims a root cause. */
 void bal_guard_health_json(const bal_guard *guard, const char *const *tried, int32_t n_tried,
                            const char *outcome, bal_text *out);
 
@@ -168,6 +183,8 @@ typedef struct bal_detector_option {
     const char *name;
     double value;
     const char *meaning;
+    double min, max; /* allowed, both included */
+    bool whole;      /* a count */
 } bal_detector_option;
 
 typedef struct bal_detector bal_detector;

@@ -1,0 +1,105 @@
+/* input_blind: the outputs no longer depend on the inputs.
+ *
+ * H(E[p]) − E[H(p)] is the information that the outputs carry about which row they belong to. It is
+ * 0 when all rows get the same probabilities, however plausible those look: a model that answers
+ * the prior, or one whose units have all died. Compared with the prior's entropy, so that it means
+ * the same for 2 and for 200 classes. A run that begins slowly is not blind while the figure rises.
+ */
+#include <math.h>
+
+#include "guard/detector.h"
+
+enum { FLOOR, FOR, AFTER };
+
+static const bal_detector_option options[] = {
+    {"floor", 0.01, "information about the input, as a share of the prior's entropy", 0, 1, false},
+    {"for", 2, "consecutive evaluations below the floor in which it does not rise", 1, 1e6, true},
+    {"after", 1, "first evaluations that do not count", 0, 1e6, true},
+    {.name = NULL},
+};
+
+typedef struct head_state {
+    int64_t low;
+    bool fired;
+    double information; /* at the evaluation before; NaN: none */
+} head_state;
+
+static void *open(bal_guard *guard, const bal_watch *watch) {
+    return bal_arena_alloc(bal_guard_arena(guard), (size_t)bal_guard_heads(guard),
+                           sizeof(head_state));
+}
+
+static void reset(const bal_guard *guard, const bal_watch *watch) {
+    head_state *s = watch->state;
+    for (int32_t h = 0; h < bal_guard_heads(guard); h++)
+        s[h] = (head_state){.information = NAN};
+}
+
+static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
+    head_state *s = watch->state;
+    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
+        bal_stream_i64(stream, &s[h].low, 0, INT64_MAX - 1);
+        bal_stream_flag(stream, &s[h].fired);
+        bal_stream_double(stream, &s[h].information);
+    }
+}
+
+bool bal_head_is_blind(const bal_watch *input_blind, const bal_head_view *view) {
+    return view->has_classes && view->rows > 1 && view->information < input_blind->option[FLOOR];
+}
+
+static void fire(bal_guard *guard, const bal_watch *watch, const head_state *s,
+                 const bal_head_view *view) {
+    bal_incident *incident = bal_guard_fire(guard, watch, BAL_ACT);
+    bal_incident_about(incident, view->head, -1);
+    bal_incident_say(incident,
+                     "outputs of '%s' hardly depend on the input: they carry %.2f %% of the "
+                     "information that the training prior leaves open (floor %g %%), for %lld "
+                     "evaluations",
+                     incident->head, 100 * view->information, 100 * watch->option[FLOOR],
+                     (long long)s->low);
+    bal_incident_add(incident, "information", view->information);
+    bal_incident_add(incident, "floor", watch->option[FLOOR]);
+    bal_incident_add(incident, "skill", view->skill);
+    bal_incident_add(incident, "top_share", view->top_share);
+}
+
+static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
+                 const bal_head_view *view) {
+    if (!view->has_classes || isnan(view->information)) return s->low > 0;
+    bool low = bal_head_is_blind(watch, view);
+    bool rises = view->information > 1.25 * s->information;
+    if (!low) {
+        s->low = 0;
+        s->fired = false;
+    } else if (!rises && bal_guard_evaluations(guard) > watch->option[AFTER]) {
+        s->low++;
+    }
+    if (low && !s->fired && s->low >= watch->option[FOR]) {
+        s->fired = true;
+        fire(guard, watch, s, view);
+    }
+    s->information = view->information;
+    return low;
+}
+
+static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
+                          const bal_eval_signals *signals) {
+    head_state *s = watch->state;
+    bool suspect = false;
+    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
+        const bal_head_view *view = bal_guard_view(guard, h);
+        if (!view->head->untrained) suspect |= look(guard, watch, &s[h], view);
+    }
+    return suspect;
+}
+
+static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
+
+const bal_detector bal_detector_input_blind = {
+    .name = "input_blind",
+    .summary = "fires when outputs no longer depend on inputs, even with a plausible histogram",
+    .source = "Bridle, Heading & MacKay 1991 (mutual information of inputs and outputs)",
+    .options = options,
+    .hooks = &hooks,
+};

@@ -1,0 +1,170 @@
+/* one_class: the predictions concentrate on one or a few classes.
+ *
+ * The measure is the entropy of the prediction histogram over that of the training prior (of the
+ * validation labels when those have less): 0 when everything is predicted as one class, about 1 for
+ * a perfect or a random predictor alike. What keeps healthy runs silent:
+ *
+ * - Too few rows outside of the dominating class are expected by the prior to miss them.
+ * - The most frequent class of a lopsided prior may rightly take all predictions: always at 80 % or
+ *   more (a 99:1 problem may predict 100:0), below that while its probabilities are not worse than
+ * the prior's, since naming the mode is then the honest answer of a model that knows little.
+ * - In its first evaluations a run whose diversity or skill clearly rises is learning, not
+ * collapsed.
+ *
+ * Where a run was diverse before, one evaluation is enough; otherwise two in a row are needed. */
+#include <math.h>
+
+#include "guard/detector.h"
+
+enum { FLOOR, HEALTHY, FOR, EXPECTED, EARLY, PATIENCE };
+
+static const bal_detector_option options[] = {
+    {"floor", 0.3, "share of the prior's entropy below which predictions are concentrated", 0, 1,
+     false},
+    {"healthy", 0.6, "share of the prior's entropy from which predictions count as diverse", 0, 10,
+     false},
+    {"for", 2, "consecutive evaluations below the floor, unless the run was diverse before", 1, 1e6,
+     true},
+    {"expected", 5,
+     "rows outside of the dominating class that must be expected; four times as many where one "
+     "evaluation decides",
+     0, 1e12, false},
+    {"early", 5, "first evaluations in which a clear rise counts as learning", 0, 1e6, true},
+    {"patience", 10,
+     "first evaluations in which the prior's most frequent class may take all predictions of a "
+     "model without skill",
+     0, 1e6, true},
+    {.name = NULL},
+};
+
+typedef struct head_state {
+    int64_t low;  /* consecutive evaluations that count as concentrated */
+    bool diverse; /* it has been */
+    bool fired;
+    double ratio, skill; /* at the evaluation before; NaN: none */
+} head_state;
+
+static void *open(bal_guard *guard, const bal_watch *watch) {
+    return bal_arena_alloc(bal_guard_arena(guard), (size_t)bal_guard_heads(guard),
+                           sizeof(head_state));
+}
+
+static void reset(const bal_guard *guard, const bal_watch *watch) {
+    head_state *s = watch->state;
+    for (int32_t h = 0; h < bal_guard_heads(guard); h++)
+        s[h] = (head_state){.ratio = NAN, .skill = NAN};
+}
+
+static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
+    head_state *s = watch->state;
+    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
+        bal_stream_i64(stream, &s[h].low, 0, INT64_MAX - 1);
+        bal_stream_flag(stream, &s[h].diverse);
+        bal_stream_flag(stream, &s[h].fired);
+        bal_stream_double(stream, &s[h].ratio);
+        bal_stream_double(stream, &s[h].skill);
+    }
+}
+
+/* How many rows outside of the dominating class the prior and the labels let expect. */
+static double expected_outside(const bal_head_view *view) {
+    double finite = (double)(view->rows - view->nonfinite);
+    return finite * (1 - fmax(view->top_prior, view->top_truth));
+}
+
+/* The dominating class is clearly the most frequent one of the prior, and not taken far beyond it.
+ */
+static bool is_mode(const bal_head_view *view) {
+    const double *prior = view->head->prior;
+    double second = 0;
+    for (int32_t c = 0; c < view->classes; c++) {
+        if (c != view->top) second = fmax(second, prior[c]);
+    }
+    return view->top_prior >= 1.2 * second;
+}
+
+static bool is_lopsided(const bal_head_view *view) {
+    return view->top_share <= 1.25 * view->top_prior;
+}
+
+bool bal_head_is_concentrated(const bal_watch *one_class, const bal_head_view *view) {
+    if (!view->has_classes || !(view->entropy_ratio < one_class->option[FLOOR])) return false;
+    if (expected_outside(view) < one_class->option[EXPECTED]) return false;
+    if (is_lopsided(view)) return false;
+    bool honest = view->top_share <= 2.5 * view->top_prior && is_mode(view) && view->skill >= 0.02;
+    return !honest;
+}
+
+/* Concentrated, but in a way that a run at its beginning may be. */
+static bool is_beginning(const bal_guard *guard, const bal_watch *watch, const head_state *s,
+                         const bal_head_view *view) {
+    int64_t evaluation = bal_guard_evaluations(guard);
+    if (s->diverse) return false;
+    if (evaluation <= watch->option[PATIENCE] && is_mode(view) && view->skill >= -0.1) return true;
+    if (evaluation > watch->option[EARLY]) return false;
+    bool rises = view->entropy_ratio >= 1.2 * s->ratio && view->entropy_ratio >= s->ratio + 0.02;
+    bool learns = view->skill > 0 && view->skill >= s->skill + 0.02;
+    return rises || learns;
+}
+
+static void fire(bal_guard *guard, const bal_watch *watch, const bal_head_view *view) {
+    bal_incident *incident = bal_guard_fire(guard, watch, BAL_ACT);
+    bal_incident_about(incident, view->head, view->top);
+    int32_t unique = 0;
+    for (int32_t c = 0; c < view->classes; c++)
+        unique += view->predicted[c] > 0;
+    bal_incident_say(
+        incident,
+        "'%s' predicts %d of %d classes: %.1f %% of %lld rows are called '%s', which "
+        "%.1f %% of the training rows are; diversity is %.3f of the prior's (floor %g)",
+        incident->head, unique, view->classes, 100 * view->top_share, (long long)view->rows,
+        incident->class_name, 100 * view->top_prior, view->entropy_ratio, watch->option[FLOOR]);
+    bal_incident_add(incident, "entropy_ratio", view->entropy_ratio);
+    bal_incident_add(incident, "top_share", view->top_share);
+    bal_incident_add(incident, "top_prior", view->top_prior);
+    bal_incident_add(incident, "unique_predictions", unique);
+    bal_incident_add(incident, "skill", view->skill);
+}
+
+static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
+                 const bal_head_view *view) {
+    if (!view->has_classes || isnan(view->entropy_ratio)) return s->low > 0;
+    bool low = bal_head_is_concentrated(watch, view);
+    if (!low) {
+        s->low = 0;
+        s->fired = false;
+        if (view->entropy_ratio >= watch->option[HEALTHY]) s->diverse = true;
+    } else if (s->low == 0 || !is_beginning(guard, watch, s, view)) {
+        s->low++;
+    }
+    bool sudden = s->diverse && expected_outside(view) >= 4 * watch->option[EXPECTED];
+    if (low && !s->fired && s->low >= (sudden ? 1 : watch->option[FOR])) {
+        s->fired = true;
+        fire(guard, watch, view);
+    }
+    s->ratio = view->entropy_ratio;
+    s->skill = view->skill;
+    return low;
+}
+
+static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
+                          const bal_eval_signals *signals) {
+    head_state *s = watch->state;
+    bool suspect = false;
+    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
+        const bal_head_view *view = bal_guard_view(guard, h);
+        if (!view->head->untrained) suspect |= look(guard, watch, &s[h], view);
+    }
+    return suspect;
+}
+
+static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
+
+const bal_detector bal_detector_one_class = {
+    .name = "one_class",
+    .summary =
+        "fires when predictions concentrate on few classes, compared with the training prior",
+    .source = "197-class run that called everything class 41; Shannon 1948",
+    .options = options,
+    .hooks = &hooks,
+};

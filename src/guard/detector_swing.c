@@ -1,0 +1,155 @@
+/* swing: the recall of a class is thrown between high and low.
+ *
+ * The sign of a decision that sits on a coin flip: below/above accuracy 0/100, 54/43, 0/100, 13/91,
+ * 100/0, 0/100 from check to check. A class is on the high side from recall .7, on the low side
+ * from .3, and on the side where it was in between; with few rows the bars move apart, so that
+ * chance alone cannot carry a recall of one half across (3 standard errors). The first rise is
+ * learning and no swing; two crossings after it, close together, are one. A pair of look-alikes
+ * among many classes may trade places in a healthy run: the classes that swing must hold a share of
+ * the rows. */
+#include <math.h>
+
+#include <math.h>
+#include <stdio.h>
+
+#include "guard/class_states.h"
+
+enum { HIGH, LOW, WINDOW, SUPPORT, SHARE, AFTER };
+
+static const bal_detector_option options[] = {
+    {"high", 0.7, "recall from which a class is on the high side", 0, 1, false},
+    {"low", 0.3, "recall up to which a class is on the low side", 0, 1, false},
+    {"window", 10, "evaluations within which two crossings are a swing", 2, 1e6, true},
+    {"support", 20, "validation rows that a class needs to be looked at", 1, 1e12, true},
+    {"share", 0.1, "share of the rows that the swinging classes hold together", 0, 1, false},
+    {"after", 3, "first evaluations whose crossings do not count", 0, 1e6, true},
+    {.name = NULL},
+};
+
+enum { UNKNOWN, IS_LOW, IS_HIGH };
+
+typedef struct class_state {
+    int32_t side;
+    bool was_high;        /* at any time */
+    int64_t last, before; /* evaluations of the last two crossings, 0: none */
+} class_state;
+
+typedef struct state {
+    bool *fired; /* [heads] */
+    class_state *classes;
+} state;
+
+static void *open(bal_guard *guard, const bal_watch *watch) {
+    bal_arena *arena = bal_guard_arena(guard);
+    state *s = bal_arena_alloc(arena, 1, sizeof *s);
+    if (!s) return NULL;
+    s->fired = bal_arena_alloc(arena, (size_t)bal_guard_heads(guard), sizeof *s->fired);
+    s->classes = bal_arena_alloc(arena, (size_t)bal_guard_recalls(guard), sizeof *s->classes);
+    return s->fired && s->classes ? s : NULL;
+}
+
+static void reset(const bal_guard *guard, const bal_watch *watch) {
+    state *s = watch->state;
+    for (int32_t h = 0; h < bal_guard_heads(guard); h++)
+        s->fired[h] = false;
+    for (int64_t i = 0; i < bal_guard_recalls(guard); i++)
+        s->classes[i] = (class_state){0};
+}
+
+static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
+    state *s = watch->state;
+    for (int32_t h = 0; h < bal_guard_heads(guard); h++)
+        bal_stream_flag(stream, &s->fired[h]);
+    for (int64_t i = 0; i < bal_guard_recalls(guard); i++) {
+        bal_stream_i32(stream, &s->classes[i].side, UNKNOWN, IS_HIGH);
+        bal_stream_flag(stream, &s->classes[i].was_high);
+        bal_stream_i64(stream, &s->classes[i].last, 0, INT64_MAX - 1);
+        bal_stream_i64(stream, &s->classes[i].before, 0, INT64_MAX - 1);
+    }
+}
+
+/* The side of a recall; `side` itself when it is in between. */
+static int32_t side_of(const bal_watch *watch, double recall, int64_t support, int32_t side) {
+    double margin = 3 * 0.5 / sqrt((double)support);
+    if (recall >= fmax(watch->option[HIGH], 0.5 + margin)) return IS_HIGH;
+    if (recall <= fmin(watch->option[LOW], 0.5 - margin)) return IS_LOW;
+    return side;
+}
+
+/* Follow one class; true when its last two crossings lie within the window. */
+static bool follow(const bal_watch *watch, class_state *s, double recall, int64_t support,
+                   int64_t evaluation) {
+    int32_t side = side_of(watch, recall, support, s->side);
+    bool crossed = s->side != UNKNOWN && side != s->side;
+    bool learned = crossed && side == IS_HIGH && !s->was_high;
+    if (crossed && !learned && evaluation > watch->option[AFTER]) {
+        s->before = s->last;
+        s->last = evaluation;
+    }
+    s->side = side;
+    if (side == IS_HIGH) s->was_high = true;
+    double window = watch->option[WINDOW];
+    return s->before > 0 && (double)(s->last - s->before) < window &&
+           (double)(evaluation - s->last) < window;
+}
+
+static void fire(bal_guard *guard, const bal_watch *watch, const bal_head_view *view,
+                 int32_t largest, const class_state *s, int32_t swinging) {
+    double recall = bal_view_recall(view, largest);
+    bal_incident *incident = bal_guard_fire(guard, watch, BAL_ACT);
+    bal_incident_about(incident, view->head, largest);
+    char others[48] = "";
+    if (swinging > 1) snprintf(others, sizeof others, "; %d classes swing", swinging);
+    bal_incident_say(incident,
+                     "recall of class '%s' of '%s' swings: it crossed between low (%g or less) and "
+                     "high (%g or more) twice within %lld evaluations, now %.3f%s",
+                     incident->class_name, incident->head, watch->option[LOW], watch->option[HIGH],
+                     (long long)(s->last - s->before + 1), recall, others);
+    bal_incident_add(incident, "recall", recall);
+    bal_incident_add(incident, "support", (double)view->support[largest]);
+    bal_incident_add(incident, "classes_swinging", swinging);
+    bal_incident_add(incident, "skill", view->skill);
+}
+
+static bool look(bal_guard *guard, const bal_watch *watch, class_state *s, bool *fired,
+                 const bal_head_view *view) {
+    int64_t evaluation = bal_guard_evaluations(guard), rows = 0;
+    int32_t swinging = 0, largest = -1;
+    for (int32_t c = 0; c < view->classes; c++) {
+        int64_t support = view->support[c];
+        if ((double)support < watch->option[SUPPORT]) continue;
+        if (!follow(watch, &s[c], bal_view_recall(view, c), support, evaluation)) continue;
+        swinging++;
+        rows += support;
+        if (largest < 0 || support > view->support[largest]) largest = c;
+    }
+    bool now = swinging > 0 && (double)rows >= watch->option[SHARE] * (double)view->rows;
+    if (now && !*fired) fire(guard, watch, view, largest, &s[largest], swinging);
+    *fired = now;
+    return now;
+}
+
+static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
+                          const bal_eval_signals *signals) {
+    state *s = watch->state;
+    class_state *classes = s->classes;
+    bool suspect = false;
+    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
+        const bal_head_view *view = bal_guard_view(guard, h);
+        if (view->has_classes && !view->head->untrained)
+            suspect |= look(guard, watch, classes, &s->fired[h], view);
+        classes += bal_head_recalls(guard, h);
+    }
+    return suspect;
+}
+
+static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
+
+const bal_detector bal_detector_swing = {
+    .name = "swing",
+    .summary =
+        "fires when the recall of a class crosses between low and high twice within a window",
+    .source = "a threshold head that went 0 %, 54 %, 0 %, 100 % from check to check",
+    .options = options,
+    .hooks = &hooks,
+};

@@ -1,0 +1,69 @@
+/* The figures of one head's evaluation, computed once for all who look: O(classes), and one pass
+ * over the rows for what probabilities say. */
+#include <math.h>
+
+#include "guard/detector.h"
+
+static double entropy_of_counts(const int64_t *counts, int32_t classes) {
+    double total = 0, sum = 0;
+    for (int32_t c = 0; c < classes; c++)
+        total += (double)counts[c];
+    for (int32_t c = 0; c < classes; c++) {
+        double share = (double)counts[c] / total;
+        if (share > 0) sum -= share * log(share);
+    }
+    return sum;
+}
+
+double bal_prior_entropy(const bal_guard_head *head) {
+    double sum = 0;
+    for (int32_t c = 0; head->kind != BAL_HEAD_VALUE && c < head->classes; c++) {
+        if (head->prior[c] > 0) sum -= head->prior[c] * log(head->prior[c]);
+    }
+    return sum;
+}
+
+/* Few or unluckily split rows cannot show all the classes that the prior has: the histogram of a
+ * perfect predictor is that of the labels, so the smaller of the two entropies is the yardstick. */
+static double entropy_ratio(const bal_head_view *view, double prior_entropy) {
+    double reference = fmin(prior_entropy, entropy_of_counts(view->support, view->classes));
+    if (!(reference > 0)) return NAN;
+    return entropy_of_counts(view->predicted, view->classes) / reference;
+}
+
+static void fill_classes(bal_head_view *view, double prior_entropy, const bal_scores *scores) {
+    view->has_classes = true;
+    view->support = bal_scores_support(scores);
+    view->predicted = bal_scores_predicted(scores);
+    view->confusion = bal_scores_confusion(scores);
+    view->top = 0;
+    for (int32_t c = 1; c < view->classes; c++) {
+        if (view->predicted[c] > view->predicted[view->top]) view->top = c;
+    }
+    double finite = (double)(view->rows - view->nonfinite);
+    view->top_share = (double)view->predicted[view->top] / finite;
+    view->top_prior = view->head->prior[view->top];
+    view->top_truth = (double)view->support[view->top] / (double)view->rows;
+    view->entropy_ratio = entropy_ratio(view, prior_entropy);
+
+    double of_mean, mean;
+    bal_scores_entropies(scores, &of_mean, &mean);
+    view->information = prior_entropy > 0 ? fmax(0, of_mean - mean) / prior_entropy : NAN;
+    view->skill = bal_metric_find("skill")->compute(scores, -1, NULL);
+}
+
+void bal_head_view_fill(bal_head_view *view, const bal_guard_head *head, double prior_entropy,
+                        const bal_scores *scores, double loss) {
+    *view = (bal_head_view){.head = head,
+                            .classes = head->classes,
+                            .entropy_ratio = NAN,
+                            .information = NAN,
+                            .skill = NAN};
+    if (!scores) return;
+    view->rows = bal_scores_rows(scores);
+    view->nonfinite = bal_scores_nonfinite(scores);
+    view->bad_loss = isinf(loss) || (isnan(loss) && view->rows > 0);
+    bool fits = head->kind != BAL_HEAD_VALUE && bal_scores_kind(scores) == head->kind &&
+                bal_scores_classes(scores) == head->classes;
+    if (fits && view->rows > view->nonfinite) fill_classes(view, prior_entropy, scores);
+}
