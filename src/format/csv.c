@@ -249,25 +249,33 @@ static const char *column_name(bal_csv *csv, size_t column) {
     return bal_arena_strndup(&csv->arena, text, length);
 }
 
+typedef struct named {
+    const char *name;
+    size_t column;
+} named;
+
 static int compare_names(const void *a, const void *b) {
-    const bal_csv_column *left = *(bal_csv_column *const *)a, *right = *(bal_csv_column *const *)b;
+    const named *left = a, *right = b;
     int order = strcmp(left->name, right->name);
-    return order ? order : (left > right) - (left < right);
+    return order ? order : (left->column > right->column) - (left->column < right->column);
 }
 
-/* `sorted` is scratch for one pointer per column. */
-static bal_status check_names(const bal_csv *csv, bal_csv_column **sorted, bal_error *err) {
-    for (size_t i = 0; i < csv->columns; i++)
-        sorted[i] = &csv->column[i];
+static bal_status check_names(const bal_csv *csv, bal_error *err) {
+    named *sorted = bal_calloc(csv->columns, sizeof *sorted);
+    if (!sorted) return bal_fail_memory(err, csv->columns * sizeof *sorted);
+    for (size_t c = 0; c < csv->columns; c++)
+        sorted[c] = (named){csv->column[c].name, c};
     qsort(sorted, csv->columns, sizeof *sorted, compare_names);
-    for (size_t i = 1; i < csv->columns; i++) {
-        if (strcmp(sorted[i - 1]->name, sorted[i]->name) != 0) continue;
-        return bal_fail(err, BAL_EDATA,
-                        "%s:%" PRIu64 ": columns %td and %td are both named '%.*s'; rename one",
-                        csv->name, csv->row[0].line, sorted[i - 1] - csv->column + 1,
-                        sorted[i] - csv->column + 1, EXCERPT_BYTES, sorted[i]->name);
+    bal_status status = BAL_OK;
+    for (size_t i = 1; i < csv->columns && status == BAL_OK; i++) {
+        if (strcmp(sorted[i - 1].name, sorted[i].name) != 0) continue;
+        status = bal_fail(err, BAL_EDATA,
+                          "%s:%" PRIu64 ": columns %zu and %zu are both named '%.*s'; rename one",
+                          csv->name, csv->row[0].line, sorted[i - 1].column + 1,
+                          sorted[i].column + 1, EXCERPT_BYTES, sorted[i].name);
     }
-    return BAL_OK;
+    bal_free(sorted);
+    return status;
 }
 
 static bal_status make_columns(bal_csv *csv, bal_error *err) {
@@ -279,11 +287,7 @@ static bal_status make_columns(bal_csv *csv, bal_error *err) {
         if (!csv->column[c].name || !csv->column[c].numbers)
             return bal_fail_memory(err, csv->rows * sizeof(double));
     }
-    bal_csv_column **sorted = bal_calloc(csv->columns, sizeof *sorted);
-    if (!sorted) return bal_fail_memory(err, csv->columns * sizeof *sorted);
-    bal_status status = check_names(csv, sorted, err);
-    bal_free(sorted);
-    return status;
+    return check_names(csv, err);
 }
 
 static void add_value(const bal_csv *csv, bal_csv_column *column, size_t row, const char *cell) {

@@ -8,7 +8,8 @@
  * Header: a row of only numbers is data. Text above a column of numbers is a name, unless the row
  * has at least as many numbers of its own (then it is a data row with a bad cell, and to be
  * reported as such) that do not count up by one, as column numbers do. Without any column of
- * numbers, the first row names the columns if none of its cells is missing or comes again below. */
+ * numbers, the first row gives the names unless one of its cells is missing, begins with a digit or
+ * sign (dates, times, decimal commas) or comes again below. */
 #include <string.h>
 
 #include "format/csv_private.h"

@@ -53,13 +53,13 @@ static bool convert_8(uint64_t bits, void *to) {
 }
 
 static bool convert_i1(uint64_t bits, void *to) {
-    int32_t value = (int8_t)bits;
+    int32_t value = ((int32_t)bits ^ 0x80) - 0x80; /* sign extension of 8 bits */
     memcpy(to, &value, 4);
     return true;
 }
 
 static bool convert_i2(uint64_t bits, void *to) {
-    int32_t value = (int16_t)bits;
+    int32_t value = ((int32_t)bits ^ 0x8000) - 0x8000;
     memcpy(to, &value, 4);
     return true;
 }
@@ -80,20 +80,20 @@ static bool convert_b1(uint64_t bits, void *to) {
 }
 
 typedef struct number_type {
-    char kind;
     size_t size;
-    bal_dtype dtype;
     convert_fn convert;
+    bal_dtype dtype;
+    char kind;
     bool same; /* stored as we keep it */
 } number_type;
 
 static const number_type number_types[] = {
-    {'f', 2, BAL_F32, convert_f2, false}, {'f', 4, BAL_F32, convert_4, true},
-    {'f', 8, BAL_F64, convert_8, true},   {'i', 1, BAL_I32, convert_i1, false},
-    {'i', 2, BAL_I32, convert_i2, false}, {'i', 4, BAL_I32, convert_4, true},
-    {'i', 8, BAL_I64, convert_8, true},   {'u', 1, BAL_U8, convert_u1, true},
-    {'u', 2, BAL_I32, convert_4, false},  {'u', 4, BAL_I64, convert_8, false},
-    {'u', 8, BAL_I64, convert_u8, false}, {'b', 1, BAL_U8, convert_b1, false},
+    {2, convert_f2, BAL_F32, 'f', false}, {4, convert_4, BAL_F32, 'f', true},
+    {8, convert_8, BAL_F64, 'f', true},   {1, convert_i1, BAL_I32, 'i', false},
+    {2, convert_i2, BAL_I32, 'i', false}, {4, convert_4, BAL_I32, 'i', true},
+    {8, convert_8, BAL_I64, 'i', true},   {1, convert_u1, BAL_U8, 'u', true},
+    {2, convert_4, BAL_I32, 'u', false},  {4, convert_8, BAL_I64, 'u', false},
+    {8, convert_u8, BAL_I64, 'u', false}, {1, convert_b1, BAL_U8, 'b', false},
 };
 
 static const number_type *find_number_type(const bal_npy_header *header) {

@@ -77,7 +77,7 @@ static bal_status start(const bal_npy_array *array, bal_dtype dtype, bal_tensor 
 }
 
 bal_status bal_npy_to_f32(const bal_npy_array *array, bal_tensor *ret_tensor, bal_error *err) {
-    bal_tensor tensor;
+    bal_tensor tensor = {0};
     BAL_TRY(start(array, BAL_F32, &tensor, err));
     float *to = tensor.data;
     int64_t count = bal_tensor_count(&tensor), done = 0;
@@ -94,7 +94,7 @@ bal_status bal_npy_to_f32(const bal_npy_array *array, bal_tensor *ret_tensor, ba
 }
 
 bal_status bal_npy_to_i64(const bal_npy_array *array, bal_tensor *ret_tensor, bal_error *err) {
-    bal_tensor tensor;
+    bal_tensor tensor = {0};
     BAL_TRY(start(array, BAL_I64, &tensor, err));
     int64_t *to = tensor.data;
     int64_t count = bal_tensor_count(&tensor), done = 0;

@@ -163,8 +163,8 @@ static bool known_size(char kind, int64_t size) {
 }
 
 static bal_status read_type(cursor *cur, bal_npy_header *header) {
-    char dtype[NAME_BYTES_MAX + 1];
-    int64_t size;
+    char dtype[NAME_BYTES_MAX + 1] = "";
+    int64_t size = 0;
     skip_blanks(cur);
     if (cur->at < cur->end && (*cur->at == '[' || *cur->at == '(')) {
         return bal_fail(cur->err, BAL_EUNSUPPORTED,
@@ -188,7 +188,7 @@ static bal_status read_type(cursor *cur, bal_npy_header *header) {
 
 static bal_status read_entry(cursor *cur, bal_npy_header *header, unsigned *seen) {
     static const char *const keys[] = {"descr", "fortran_order", "shape"};
-    char key[NAME_BYTES_MAX + 1];
+    char key[NAME_BYTES_MAX + 1] = "";
     unsigned which = 0;
     const char *first = cur->at;
     BAL_TRY(read_string(cur, key));
