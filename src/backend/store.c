@@ -23,8 +23,8 @@ bal_status bal_store_declare(bal_store *store, const char *name, bal_role role, 
     char text[128];
     size_t bytes, padded, total;
     if (store->buffer)
-        return bal_fail(err, BAL_EINVAL,
-                        "\"%s\" cannot be declared after the store was allocated", name);
+        return bal_fail(err, BAL_EINVAL, "\"%s\" cannot be declared after the store was allocated",
+                        name);
     if (bal_store_find(store, name))
         return bal_fail(err, BAL_EINVAL, "the store already holds \"%s\"; names are unique", name);
     if (!bal_shape_bytes(&shape, dtype, &bytes) || !bal_size_align(bytes, ENTRY_ALIGN, &padded) ||
@@ -82,11 +82,10 @@ static bal_status find_for(const bal_store *store, const bal_value_info *info,
                         bal_dtype_name(info->dtype),
                         bal_shape_text(&info->shape, wanted, sizeof wanted));
     if (entry->dtype != info->dtype || !bal_shape_equal(&entry->shape, &info->shape))
-        return bal_fail(err, BAL_ENOTFOUND, "the store holds \"%s\" as %s %s; wanted is %s %s",
-                        info->name, bal_dtype_name(entry->dtype),
-                        bal_shape_text(&entry->shape, held, sizeof held),
-                        bal_dtype_name(info->dtype),
-                        bal_shape_text(&info->shape, wanted, sizeof wanted));
+        return bal_fail(
+            err, BAL_ENOTFOUND, "the store holds \"%s\" as %s %s; wanted is %s %s", info->name,
+            bal_dtype_name(entry->dtype), bal_shape_text(&entry->shape, held, sizeof held),
+            bal_dtype_name(info->dtype), bal_shape_text(&info->shape, wanted, sizeof wanted));
     *ret_entry = entry;
     return BAL_OK;
 }

@@ -12,7 +12,7 @@
  * finite. */
 #include "ops/updates.h"
 
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { PARAM, FIRST, SECOND, GRAD, GROUP };
 enum { ATTR_BETA1, ATTR_BETA2, ATTR_EPSILON, ATTR_L2, ATTR_DECAY, ATTR_COUNT };

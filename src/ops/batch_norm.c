@@ -10,7 +10,7 @@
 
 #include "ops/norms.h"
 #include "ops/ops.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { X, GAMMA, BETA, N_IN };
 enum { GRAD_X, GRAD_GAMMA, GRAD_MEAN, GRAD_VARIANCE, GRAD_DY, GRAD_N_IN };

@@ -11,7 +11,7 @@
 
 #include "ops/norms.h"
 #include "ops/ops.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { X, GAMMA, BETA, MEAN, VARIANCE, N_IN };
 enum { ATTR_EPSILON, ATTR_COUNT };

@@ -11,7 +11,7 @@
 #include "ops/ops.h"
 #include "ops/reference.h"
 #include "ops/rules.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { RUNNING_MEAN, RUNNING_VARIANCE, MEAN, VARIANCE, GATE, N_IN };
 enum { ATTR_MOMENTUM, ATTR_BATCH, ATTR_COUNT };

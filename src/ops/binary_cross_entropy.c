@@ -12,7 +12,7 @@
  *     d loss / d x = w·(σ(x) − t) / Σ w. */
 #include "ops/losses.h"
 #include "ops/ops.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 static bal_status infer(BAL_INFER_PARAMS) {
     BAL_TRY(bal_rule_targets(graph, node, "class_weight", err));

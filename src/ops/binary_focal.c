@@ -13,7 +13,7 @@
  * accurate for logits of any size. A side with factor 0 is not computed: it may be infinite. */
 #include "ops/losses.h"
 #include "ops/ops.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { ATTR_GAMMA, ATTR_COUNT };
 static const bal_attr_spec attrs[ATTR_COUNT] = {{"gamma", BAL_ATTR_FLOAT}};

@@ -12,7 +12,7 @@
  *     d loss / d z_c = (p_c·Σ_k a_k − a_c) / Σ_rows w_y. */
 #include "ops/losses.h"
 #include "ops/ops.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { ATTR_SMOOTHING, ATTR_COUNT };
 static const bal_attr_spec attrs[ATTR_COUNT] = {{"label_smoothing", BAL_ATTR_FLOAT}};

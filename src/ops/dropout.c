@@ -9,7 +9,7 @@
 #include "ops/drop.h"
 #include "ops/ops.h"
 #include "ops/reference.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { X, RNG, N_IN };
 enum { GRAD_DY, GRAD_MASK, GRAD_N_IN };

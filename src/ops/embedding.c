@@ -11,7 +11,7 @@
 #include "ops/ops.h"
 #include "ops/reference.h"
 #include "ops/rules.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { TABLE, IDS, N_IN };
 enum { GRAD_IDS, GRAD_DY, GRAD_N_IN };

@@ -16,7 +16,7 @@
  * gradient; log(p)/q goes to −1 as q goes to 0, which makes every γ ≥ 0 safe, below 1 too. */
 #include "ops/losses.h"
 #include "ops/ops.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { ATTR_GAMMA, ATTR_COUNT };
 static const bal_attr_spec attrs[ATTR_COUNT] = {{"gamma", BAL_ATTR_FLOAT}};

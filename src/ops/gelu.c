@@ -12,7 +12,7 @@
 #include "ops/ops.h"
 #include "ops/reference.h"
 #include "ops/rules.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 #define SOURCE "Hendrycks & Gimpel 2016, arXiv 1606.08415"
 #define SQRT_HALF 0.70710678118654752440       /* 1/sqrt(2) */

@@ -3,7 +3,7 @@
  * double by the blocks of updates.h. */
 #include "ops/updates.h"
 
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 static bal_status infer(BAL_INFER_PARAMS) {
     for (int32_t i = 0; i < node->n_in; i++)

@@ -3,7 +3,7 @@
  * ±delta, over the count. (PyTorch's smooth_l1_loss is this divided by delta.) */
 #include "ops/losses.h"
 #include "ops/ops.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { N_IN = 2 };
 enum { ATTR_DELTA, ATTR_COUNT };

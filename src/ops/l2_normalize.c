@@ -10,7 +10,7 @@
 
 #include "ops/norms.h"
 #include "ops/ops.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { GRAD_DY, GRAD_Y, GRAD_NORM, GRAD_N_IN };
 enum { ATTR_EPSILON, ATTR_COUNT };

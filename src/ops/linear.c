@@ -2,7 +2,7 @@
  * does, so that a row belongs to one output and files can be exchanged. Gradient: see dense.c. */
 #include "ops/dense.h"
 #include "ops/ops.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 static void reference(const bal_kernel_args *args) {
     int64_t B = args->out[0].shape.dim[0], C = args->out[0].shape.dim[1];

@@ -8,7 +8,7 @@
 #include "ops/activation_at.h"
 #include "ops/dense.h"
 #include "ops/ops.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { ATTR_ACTIVATION, ATTR_SLOPE, ATTR_COUNT };
 

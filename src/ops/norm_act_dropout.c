@@ -17,7 +17,7 @@
 #include "ops/drop.h"
 #include "ops/norms.h"
 #include "ops/ops.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { X, GAMMA, BETA, RNG, N_IN };
 enum { Y, MEAN, VARIANCE, MASK, N_OUT };

@@ -15,7 +15,7 @@
 #include "graph/graph.h"
 #include "graph/op.h"
 
-/** All ops, NULL-terminated; the one place that lists them (ops/table.c). */
+/** All ops, NULL-terminated; the one place that lists them (ops/op_table.c). */
 extern const bal_op *const bal_op_table[];
 
 /** Find by name in bal_op_table; NULL if unknown. */

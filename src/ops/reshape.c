@@ -9,7 +9,7 @@
 #include "ops/ops.h"
 #include "ops/reference.h"
 #include "ops/rules.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 static const bal_attr_spec attrs[BAL_SHAPE_ATTRS] = {BAL_SHAPE_ATTR_SPECS};
 

@@ -10,7 +10,7 @@
  * not finite. */
 #include "ops/updates.h"
 
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { ATTR_MOMENTUM, ATTR_NESTEROV, ATTR_L2, ATTR_DECAY, ATTR_COUNT };
 

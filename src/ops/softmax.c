@@ -11,7 +11,7 @@
 #include "ops/ops.h"
 #include "ops/reference.h"
 #include "ops/rules.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 static void reference(const bal_kernel_args *args) {
     const bal_operand *x = &args->in[0], *y = &args->out[0];

@@ -2,7 +2,7 @@
  * gradient 2d / count. */
 #include "ops/losses.h"
 #include "ops/ops.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 enum { N_IN = 2 };
 

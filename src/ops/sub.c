@@ -5,7 +5,7 @@
 #include "ops/ops.h"
 #include "ops/reference.h"
 #include "ops/rules.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 static double apply(double a, double b, const bal_attr *attr) {
     return a - b;

@@ -6,7 +6,7 @@
 #include "ops/ops.h"
 #include "ops/reference.h"
 #include "ops/rules.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 static double apply(double x, const bal_attr *attr) {
     return tanh(x);

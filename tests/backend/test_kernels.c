@@ -1,8 +1,9 @@
 /* Every CPU kernel against the reference of its op in f64, over the case table of tests/ops: each
- * instruction set this machine can run, sizes around the widths of vectors and blocks, operands that are
- * aligned to their element only, ordinary numbers and NaN and infinities among them. Operands lie between
- * sentinels, so that a kernel that writes beside them, or lets what lies beside them into its result,
- * is seen. And results must be the same bytes with any number of lanes. */
+ * instruction set this machine can run, sizes around the widths of vectors and blocks, operands
+ * that are aligned to their element only, ordinary numbers and NaN and infinities among them.
+ * Operands lie between sentinels, so that a kernel that writes beside them, or lets what lies
+ * beside them into its result, is seen. And results must be the same bytes with any number of
+ * lanes. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,8 +47,7 @@ static double *operand_numbers(const op_trial *trial, int32_t i, const setting *
     const bal_value_info *info = bal_graph_info(trial->graph, trial->operands[i].value);
     bool real = info->dtype == BAL_F32 || info->dtype == BAL_F64;
     double *numbers = op_trial_numbers(trial, i, 11);
-    if (s->poison && real)
-        op_numbers_poison(numbers, bal_shape_count(&info->shape), (uint64_t)i);
+    if (s->poison && real) op_numbers_poison(numbers, bal_shape_count(&info->shape), (uint64_t)i);
     return numbers;
 }
 
@@ -97,8 +97,8 @@ static void fill_operand(device_run *run, int32_t i, const setting *s) {
     bal_value value = run->trial.operands[i].value;
     const bal_value_info *info = bal_graph_info(run->trial.graph, value);
     size_t bytes = value_bytes(run->trial.graph, value), offset = operand_offset(&run->trial, i, s);
-    assert_int_equal(
-        bal_buffer_new(s->backend, offset + bytes + MARGIN, &run->buffers[i], NULL), BAL_OK);
+    assert_int_equal(bal_buffer_new(s->backend, offset + bytes + MARGIN, &run->buffers[i], NULL),
+                     BAL_OK);
     double *numbers = operand_numbers(&run->trial, i, s);
     void *data = malloc(bytes ? bytes : 1);
     assert_non_null(data);
@@ -159,9 +159,9 @@ static void *result_bytes(const device_run *run, bal_value value, const setting 
     int32_t i = 0;
     while (run->trial.operands[i].value.id != value.id)
         i++;
-    assert_int_equal(bal_buffer_download(run->buffers[i], operand_offset(&run->trial, i, s), data,
-                                         bytes, NULL),
-                     BAL_OK);
+    assert_int_equal(
+        bal_buffer_download(run->buffers[i], operand_offset(&run->trial, i, s), data, bytes, NULL),
+        BAL_OK);
     return data;
 }
 
@@ -185,7 +185,8 @@ static void compare(const device_run *run, const interpreter *want_it, bal_value
     const bal_value_info *info = bal_graph_info(run->trial.graph, value);
     int64_t count = bal_shape_count(&info->shape), worst = 0;
     void *data = result_bytes(run, value, s);
-    double *got = calloc((size_t)count + 1, sizeof *got), *want = calloc((size_t)count + 1, sizeof *want);
+    double *got = calloc((size_t)count + 1, sizeof *got),
+           *want = calloc((size_t)count + 1, sizeof *want);
     assert_non_null(got);
     assert_non_null(want);
     for (int64_t i = 0; i < count; i++) {
@@ -194,11 +195,11 @@ static void compare(const device_run *run, const interpreter *want_it, bal_value
     }
     double difference = op_numbers_difference(got, want, count, BAL_F32, &worst);
     if (!(difference <= op->tolerance))
-        fail_msg("%s on %s%s, shifted by %zu: element %lld of value %d is %.9g, wanted %.17g (off by "
-                 "%.2g, allowed %.2g)",
-                 op_trial_name(&run->trial), s->isa, s->poison ? ", with NaN" : "", s->shift,
-                 (long long)worst, (int)value.id, got[worst], want[worst], difference,
-                 op->tolerance);
+        fail_msg(
+            "%s on %s%s, shifted by %zu: element %lld of value %d is %.9g, wanted %.17g (off by "
+            "%.2g, allowed %.2g)",
+            op_trial_name(&run->trial), s->isa, s->poison ? ", with NaN" : "", s->shift,
+            (long long)worst, (int)value.id, got[worst], want[worst], difference, op->tolerance);
     free(got);
     free(want);
     free(data);
@@ -251,13 +252,20 @@ static void check_isa(bal_isa isa) {
     bal_backend_close(s.backend);
 }
 
-static void test_generic(void **state) { check_isa(BAL_ISA_GENERIC); }
-static void test_avx2(void **state) { check_isa(BAL_ISA_AVX2); }
-static void test_avx512(void **state) { check_isa(BAL_ISA_AVX512); }
+static void test_generic(void **state) {
+    check_isa(BAL_ISA_GENERIC);
+}
+static void test_avx2(void **state) {
+    check_isa(BAL_ISA_AVX2);
+}
+static void test_avx512(void **state) {
+    check_isa(BAL_ISA_AVX512);
+}
 
 /* ---- lanes ---- */
 
-static void check_lanes(const op_case *c, setting *s, bal_backend *const *backends, int n_backends) {
+static void check_lanes(const op_case *c, setting *s, bal_backend *const *backends,
+                        int n_backends) {
     device_run first;
     s->backend = backends[0];
     device_run_init(&first, c, s);
@@ -301,13 +309,38 @@ static void test_lanes_change_nothing(void **state) {
 /* ---- coverage: what a training step of a dense net runs must not fall back to references ---- */
 
 static void test_hot_ops_have_kernels(void **state) {
-    static const char *const hot[] = {
-        "add", "relu", "relu_grad", "leaky_relu", "leaky_relu_grad", "gelu", "gelu_grad", "linear",
-        "linear_act", "matmul", "batch_norm", "batch_norm_grad", "batch_norm_running", "dropout",
-        "dropout_grad", "norm_act_dropout", "norm_act_dropout_grad", "layer_norm",
-        "layer_norm_grad", "l2_normalize", "cross_entropy", "cross_entropy_grad",
-        "binary_cross_entropy", "binary_cross_entropy_grad", "reduce_sum", "global_norm",
-        "adam_update", "sgd_update", "softmax", "embedding", "concat", "slice"};
+    static const char *const hot[] = {"add",
+                                      "relu",
+                                      "relu_grad",
+                                      "leaky_relu",
+                                      "leaky_relu_grad",
+                                      "gelu",
+                                      "gelu_grad",
+                                      "linear",
+                                      "linear_act",
+                                      "matmul",
+                                      "batch_norm",
+                                      "batch_norm_grad",
+                                      "batch_norm_running",
+                                      "dropout",
+                                      "dropout_grad",
+                                      "norm_act_dropout",
+                                      "norm_act_dropout_grad",
+                                      "layer_norm",
+                                      "layer_norm_grad",
+                                      "l2_normalize",
+                                      "cross_entropy",
+                                      "cross_entropy_grad",
+                                      "binary_cross_entropy",
+                                      "binary_cross_entropy_grad",
+                                      "reduce_sum",
+                                      "global_norm",
+                                      "adam_update",
+                                      "sgd_update",
+                                      "softmax",
+                                      "embedding",
+                                      "concat",
+                                      "slice"};
     setting s = {.size = 17, .backend = open_backend(NULL, 2), .isa = "best"};
     for (size_t h = 0; h < sizeof hot / sizeof *hot; h++) {
         const op_case *c;

@@ -1,7 +1,7 @@
 /* Cases of the ops from arithmetic to softmax. Sizes other than n are small, odd and unlike each
  * other, so that a swapped dimension shows. */
 #include "ops/case_lists.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 /* ---- element by element, one operand ---- */
 

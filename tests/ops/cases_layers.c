@@ -1,7 +1,7 @@
 /* Cases of dense layers, normalisation, dropout and embedding. Sizes other than n are small, odd
  * and unlike each other, so that a swapped dimension shows. */
 #include "ops/case_lists.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 #define EPSILON 1e-5
 #define FLAG(k) (1u << (k))

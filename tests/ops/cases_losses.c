@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "ops/case_lists.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 #define WEIGHT_SUM_OUTPUT (1u << 1)
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "ops/table.h"
+#include "ops/op_table.h"
 #include "ops/values.h"
 
 /* A gradient op of (g, x or y). */

@@ -11,7 +11,7 @@
 
 #include "base/memory.h"
 #include "ops/rules.h"
-#include "ops/table.h"
+#include "ops/op_table.h"
 #include "ops/values.h"
 
 static bal_value input(bal_graph *g, const char *name, bal_shape shape) {

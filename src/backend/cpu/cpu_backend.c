@@ -1,5 +1,5 @@
-/* The CPU backend: opening it, its facts, its buffers. Compilation is in cpu_program.c, the order of
- * work in cpu_schedule.c, running in cpu_run.c; the README of this folder is the tour. */
+/* The CPU backend: opening it, its facts, its buffers. Compilation is in cpu_program.c, the order
+ * of work in cpu_schedule.c, running in cpu_run.c; the README of this folder is the tour. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>

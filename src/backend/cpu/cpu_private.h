@@ -70,8 +70,8 @@ bal_status cpu_compile(bal_backend *backend, const bal_graph *graph, const bal_b
 void cpu_program_free(bal_program *program);
 
 /* cpu_schedule.c */
-/** Decide which lane runs what runs alone, and where lanes must wait for each other. `workspaces`: bytes
- *  by node index. */
+/** Decide which lane runs what runs alone, and where lanes must wait for each other. `workspaces`:
+ * bytes by node index. */
 bal_status cpu_schedule(cpu_program *program, const size_t *workspaces, bal_error *err);
 
 /* cpu_run.c */

@@ -1,8 +1,8 @@
 /* Compilation: from a graph to a list of instructions with fixed addresses.
  *
  * 1. Check the bindings and give every bound value its address.
- * 2. Choose a kernel for every live node (best first, the op's reference last) and let it decide how
- *    many lanes, phases and bytes of workspace it wants.
+ * 2. Choose a kernel for every live node (best first, the op's reference last) and let it decide
+ * how many lanes, phases and bytes of workspace it wants.
  * 3. Plan the memory of computed values and workspaces in one block (graph/plan.c).
  * 4. Fill operands with addresses, and schedule (cpu_schedule.c).
  *

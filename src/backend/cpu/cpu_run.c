@@ -1,12 +1,12 @@
 /* Running a program: one team of threads walks the whole list of instructions.
  *
- * Opening a parallel region per kernel costs a microsecond or more, which small nets feel; here it is
- * opened once per run and the lanes wait for each other at a barrier of two atomic words (about 0.1 us)
- * where the schedule says so. A waiting lane spins for a moment and then gives its processor away, so
- * that a machine shared with others keeps moving.
+ * Opening a parallel region per kernel costs a microsecond or more, which small nets feel; here it
+ * is opened once per run and the lanes wait for each other at a barrier of two atomic words (about
+ * 0.1 us) where the schedule says so. A waiting lane spins for a moment and then gives its
+ * processor away, so that a machine shared with others keeps moving.
  *
- * A program made for n lanes runs on fewer threads too (a nested region, an OpenMP limit): each thread
- * then takes several lanes, phase by phase, with the same result. */
+ * A program made for n lanes runs on fewer threads too (a nested region, an OpenMP limit): each
+ * thread then takes several lanes, phase by phase, with the same result. */
 #include <omp.h>
 #include <sched.h>
 #include <string.h>
@@ -120,8 +120,7 @@ bal_status cpu_rebind(bal_program *base, bal_value value, bal_buffer *buffer, si
     return BAL_OK;
 }
 
-bal_status cpu_read(bal_program *base, bal_value output, void *bytes, size_t size,
-                    bal_error *err) {
+bal_status cpu_read(bal_program *base, bal_value output, void *bytes, size_t size, bal_error *err) {
     const cpu_program *program = (const cpu_program *)base;
     size_t index = 0;
     while (index < program->n_outputs && program->outputs[index].id != output.id)

@@ -1,10 +1,10 @@
 /* The order of work: where lanes must wait for each other, and who runs what runs alone.
  *
- * Lanes walk the instructions in order. A lane may enter an instruction while others are still in an
- * earlier one, unless the two touch the same memory and one of them writes: then all lanes wait. Memory
- * is compared by address, since the plan lets values share storage. Instructions that run on one lane
- * need no waiting among themselves when they are given to the same lane, so a chain of small dependent
- * instructions stays on one; independent ones are dealt out over the lanes.
+ * Lanes walk the instructions in order. A lane may enter an instruction while others are still in
+ * an earlier one, unless the two touch the same memory and one of them writes: then all lanes wait.
+ * Memory is compared by address, since the plan lets values share storage. Instructions that run on
+ * one lane need no waiting among themselves when they are given to the same lane, so a chain of
+ * small dependent instructions stays on one; independent ones are dealt out over the lanes.
  *
  * Inputs are left out: they are only read, and rebinding moves them. */
 #include "backend/cpu/cpu_private.h"
@@ -41,7 +41,7 @@ static void check_access(const window *w, const access *new, conflict *found) {
     for (size_t i = 0; i < w->n_accesses; i++) {
         const access *old = &w->accesses[i];
         if (!old->write && !new->write) continue;
-        if (old->begin < new->end && new->begin < old->end) add_conflict(found, old->owner);
+        if (old->begin < new->end &&new->begin < old->end) add_conflict(found, old->owner);
     }
 }
 

@@ -1,8 +1,8 @@
 /* Detection of instruction sets.
  *
  * A processor that has AVX still cannot be used with it when the operating system does not save the
- * wide registers over a context switch. So both are asked: CPUID for the instructions, XGETBV for the
- * registers the system has enabled (Intel SDM volume 1, 14.3 and 15.2 to 15.4). */
+ * wide registers over a context switch. So both are asked: CPUID for the instructions, XGETBV for
+ * the registers the system has enabled (Intel SDM volume 1, 14.3 and 15.2 to 15.4). */
 #include "backend/cpu/isa.h"
 
 #include <stdint.h>

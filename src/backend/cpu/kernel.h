@@ -1,15 +1,16 @@
 /* What a CPU kernel is.
  *
- * A program runs on a team of lanes (threads) that walk its instructions together. A kernel splits its
- * work over the lanes by itself, from (lane, lanes) alone; kernels allocate nothing and fail never.
- * Work that cannot be split without an order in between is cut into phases: every lane has finished
- * phase p before any starts phase p + 1. Small work asks for one lane, and the others walk past it.
+ * A program runs on a team of lanes (threads) that walk its instructions together. A kernel splits
+ * its work over the lanes by itself, from (lane, lanes) alone; kernels allocate nothing and fail
+ * never. Work that cannot be split without an order in between is cut into phases: every lane has
+ * finished phase p before any starts phase p + 1. Small work asks for one lane, and the others walk
+ * past it.
  *
  * Results must not depend on the number of lanes: whatever is summed is summed in blocks and orders
  * that follow from the shapes only.
  *
- * Kernels take f32 data; every pointer may be aligned to the element only. Operands may coincide where
- * the op's `inplace_in` says so. */
+ * Kernels take f32 data; every pointer may be aligned to the element only. Operands may coincide
+ * where the op's `inplace_in` says so. */
 #ifndef BAL_BACKEND_CPU_KERNEL_H
 #define BAL_BACKEND_CPU_KERNEL_H
 

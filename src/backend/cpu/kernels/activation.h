@@ -1,6 +1,7 @@
-/* Activations on vectors, for the fused kernels and the plain ones alike; the same rules as the ops of
- * these names (src/ops/relu.c and its siblings), NaN and kinks included. `activation` is a constant
- * wherever these are called from a kernel's inner loop, so the choice costs nothing there. */
+/* Activations on vectors, for the fused kernels and the plain ones alike; the same rules as the ops
+ * of these names (src/ops/relu.c and its siblings), NaN and kinks included. `activation` is a
+ * constant wherever these are called from a kernel's inner loop, so the choice costs nothing there.
+ */
 #ifndef BAL_BACKEND_CPU_KERNELS_ACTIVATION_H
 #define BAL_BACKEND_CPU_KERNELS_ACTIVATION_H
 
@@ -26,9 +27,9 @@ INLINE vf vf_activate(const bal_activation activation, float slope, vf x) {
     return x;
 }
 
-/** σ'(x) = e/(1 + e)² with e = e^−|x|; y(1 − y) would lose all digits where y is near 1. It is 0 for
- *  x outside low … high, where the op's definition in double has it 0; inside it is never 0, so that an
- *  infinite gradient stays infinite. */
+/** σ'(x) = e/(1 + e)² with e = e^−|x|; y(1 − y) would lose all digits where y is near 1. It is 0
+ * for x outside low … high, where the op's definition in double has it 0; inside it is never 0, so
+ * that an infinite gradient stays infinite. */
 INLINE vf vf_sigmoid_slope(vf x, float low, float high) {
     vf size = vf_abs(x);
     size = vf_select(vf_gt(size, vf_set(80)), vf_set(80), size);

@@ -1,10 +1,11 @@
-/* Walking the columns of a row-major [B,D] matrix: sums down a column, for batch norms and reductions.
+/* Walking the columns of a row-major [B,D] matrix: sums down a column, for batch norms and
+ * reductions.
  *
- * Columns are taken four vectors at a time (a row of such a block is 256 bytes, so memory is read in
- * whole pairs of lines), what is left one vector at a time. A column belongs to one lane, rows are added
- * in order: the result does not depend on the number of lanes. Sums run in f32 over ROW_CHUNK rows and in
- * double over chunks, which bounds the rounding error for any number of rows at the cost of one conversion
- * per chunk. */
+ * Columns are taken four vectors at a time (a row of such a block is 256 bytes, so memory is read
+ * in whole pairs of lines), what is left one vector at a time. A column belongs to one lane, rows
+ * are added in order: the result does not depend on the number of lanes. Sums run in f32 over
+ * ROW_CHUNK rows and in double over chunks, which bounds the rounding error for any number of rows
+ * at the cost of one conversion per chunk. */
 #ifndef BAL_BACKEND_CPU_KERNELS_COLUMNS_H
 #define BAL_BACKEND_CPU_KERNELS_COLUMNS_H
 

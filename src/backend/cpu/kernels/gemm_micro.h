@@ -2,14 +2,14 @@
  *
  *     C[R, V·VL] (+)= A[R, K] · B[K, V·VL]
  *
- * Each k loads V vectors of B and R scalars of A, and does R·V multiply-adds (Goto & van de Geijn 2008;
- * Van Zee & van de Geijn 2015). Tiles of TILE_ROWS × 2 vectors fill the registers; every smaller number
- * of rows has its own copy, so that rows can be cut into equal tiles without waste. Plain C: GCC 12 and
- * Clang 14 keep the accumulators in registers, and the loop runs at 97 % of the multiply-add peak of the
- * machine this was measured on.
+ * Each k loads V vectors of B and R scalars of A, and does R·V multiply-adds (Goto & van de Geijn
+ * 2008; Van Zee & van de Geijn 2015). Tiles of TILE_ROWS × 2 vectors fill the registers; every
+ * smaller number of rows has its own copy, so that rows can be cut into equal tiles without waste.
+ * Plain C: GCC 12 and Clang 14 keep the accumulators in registers, and the loop runs at 97 % of the
+ * multiply-add peak of the machine this was measured on.
  *
- * Every element of C is one chain over k in ascending order, whatever the tile: cutting C differently
- * does not change a bit of it. */
+ * Every element of C is one chain over k in ascending order, whatever the tile: cutting C
+ * differently does not change a bit of it. */
 #ifndef BAL_BACKEND_CPU_KERNELS_GEMM_MICRO_H
 #define BAL_BACKEND_CPU_KERNELS_GEMM_MICRO_H
 
@@ -112,21 +112,27 @@ typedef void (*micro_fn)(const gemm_tile *tile);
 
 /* Rows of A contiguous (a_stride between rows), or columns (a_stride between columns). */
 #define MICRO_DEFINE(R, V)                                                                         \
-    static void micro_rows_##R##_##V(const gemm_tile *t) { micro(t, R, V, t->a_stride, 1); }        \
-    static void micro_columns_##R##_##V(const gemm_tile *t) { micro(t, R, V, 1, t->a_stride); }
+    static void micro_rows_##R##_##V(const gemm_tile *t) {                                         \
+        micro(t, R, V, t->a_stride, 1);                                                            \
+    }                                                                                              \
+    static void micro_columns_##R##_##V(const gemm_tile *t) {                                      \
+        micro(t, R, V, 1, t->a_stride);                                                            \
+    }
 #define MICRO_DEFINE_BOTH(R) MICRO_DEFINE(R, 1) MICRO_DEFINE(R, 2)
-#define MICRO_ENTRY(R) {{micro_rows_##R##_1, micro_rows_##R##_2}, {micro_columns_##R##_1, micro_columns_##R##_2}},
+#define MICRO_ENTRY(R)                                                                             \
+    {{micro_rows_##R##_1, micro_rows_##R##_2}, {micro_columns_##R##_1, micro_columns_##R##_2}},
 
 #define MICRO_LIST_6(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #define MICRO_LIST_12(X) MICRO_LIST_6(X) X(7) X(8) X(9) X(10) X(11) X(12)
 #define MICRO_LIST_14(X) MICRO_LIST_12(X) X(13) X(14)
 #define MICRO_LIST_OF(rows) ISA_JOIN(MICRO_LIST, rows)
 
-MICRO_LIST_OF(TILE_ROWS)(MICRO_DEFINE_BOTH)
+MICRO_LIST_OF(TILE_ROWS)
+(MICRO_DEFINE_BOTH)
 
-/* By rows − 1, columns of A contiguous, vectors − 1. */
-static const micro_fn micro_table[TILE_ROWS][2][TILE_VECTORS] = {
-    MICRO_LIST_OF(TILE_ROWS)(MICRO_ENTRY)};
+    /* By rows − 1, columns of A contiguous, vectors − 1. */
+    static const micro_fn micro_table[TILE_ROWS][2][TILE_VECTORS] = {
+        MICRO_LIST_OF(TILE_ROWS)(MICRO_ENTRY)};
 
 INLINE void gemm_tile_run(const gemm_tile *tile, int rows, bool columns_contiguous) {
     int vectors = tile->columns > VL ? 2 : 1;

@@ -1,8 +1,8 @@
 /* Copies that bring operands of matrix products into the order the inner kernel reads them.
  *
- * A panel of B holds up to TILE_COLUMNS columns, row after row: panel[k][w], w = VL or 2·VL, columns that
- * do not exist are zero. Where B is stored by columns (a weight used as weightᵀ) packing transposes it in
- * registers, VL × VL at a time. */
+ * A panel of B holds up to TILE_COLUMNS columns, row after row: panel[k][w], w = VL or 2·VL,
+ * columns that do not exist are zero. Where B is stored by columns (a weight used as weightᵀ)
+ * packing transposes it in registers, VL × VL at a time. */
 #ifndef BAL_BACKEND_CPU_KERNELS_GEMM_PACK_H
 #define BAL_BACKEND_CPU_KERNELS_GEMM_PACK_H
 
@@ -17,14 +17,12 @@ INLINE void transpose(vf r[VL]) {
 #pragma GCC unroll 8
     for (int i = 0; i < 16; i += 2) {
         t[i] = SWAP(r[i], r[i + 1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
-        t[i + 1] =
-            SWAP(r[i], r[i + 1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+        t[i + 1] = SWAP(r[i], r[i + 1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
     }
 #pragma GCC unroll 4
     for (int i = 0; i < 16; i += 4) {
         r[i] = SWAP(t[i], t[i + 2], 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
-        r[i + 1] =
-            SWAP(t[i], t[i + 2], 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+        r[i + 1] = SWAP(t[i], t[i + 2], 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
         r[i + 2] =
             SWAP(t[i + 1], t[i + 3], 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
         r[i + 3] =
@@ -92,7 +90,8 @@ INLINE int64_t panel_width(int64_t columns) {
 /* ---- B stored by rows: b[k·stride + j] ---- */
 
 /** `columns` columns into consecutive panels, row by row of B, so that memory is read in order. */
-static void pack_rows(const float *b, int64_t stride, int64_t depth, int64_t columns, float *panel) {
+static void pack_rows(const float *b, int64_t stride, int64_t depth, int64_t columns,
+                      float *panel) {
     int64_t whole = columns / TILE_COLUMNS * TILE_COLUMNS, rest = columns - whole;
     int64_t width = panel_width(rest);
     for (int64_t k = 0; k < depth; k++, b += stride) {
@@ -145,8 +144,8 @@ static void pack_columns(const float *b, int64_t stride, int64_t depth, int64_t 
         for (int64_t k = 0; k < depth; k += VL) {
             int64_t rows = depth - k < VL ? depth - k : VL;
             for (int64_t h = 0; h < width; h += VL)
-                pack_square(b + (j + h) * stride + k, stride, rows,
-                            here - h < VL ? here - h : VL, panel + k * width + h, width);
+                pack_square(b + (j + h) * stride + k, stride, rows, here - h < VL ? here - h : VL,
+                            panel + k * width + h, width);
         }
         panel += depth * width;
     }
@@ -154,8 +153,8 @@ static void pack_columns(const float *b, int64_t stride, int64_t depth, int64_t 
 
 /* ---- A stored by columns: a[k·stride + i] ---- */
 
-/** `rows` rows into tile[k][rows]. Vectors overlap to the right; the next one puts that right, and the
- *  tile has VL elements of room after its end. */
+/** `rows` rows into tile[k][rows]. Vectors overlap to the right; the next one puts that right, and
+ * the tile has VL elements of room after its end. */
 static void pack_tile(const float *a, int64_t stride, int64_t depth, int64_t rows, float *tile) {
     for (int64_t k = 0; k < depth; k++)
         for (int64_t i = 0; i < rows; i += VL)

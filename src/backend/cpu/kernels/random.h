@@ -1,8 +1,9 @@
 /* Dropout masks by the draw rule of src/ops/draw.h: Philox4x32-10 on VL/2 blocks at a time.
  *
  * Each 64-bit lane is one block of four words; the words stay in four vectors whose high halves are
- * not kept clean, since a multiplication of 32-bit words reads low halves only. The four comparisons of
- * a block become four bytes of one word, which is just the order of the mask in memory. */
+ * not kept clean, since a multiplication of 32-bit words reads low halves only. The four
+ * comparisons of a block become four bytes of one word, which is just the order of the mask in
+ * memory. */
 #ifndef BAL_BACKEND_CPU_KERNELS_RANDOM_H
 #define BAL_BACKEND_CPU_KERNELS_RANDOM_H
 

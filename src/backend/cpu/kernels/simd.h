@@ -1,8 +1,9 @@
 /* The kernel groups of one instruction set, and what they share.
  *
- * Each simd_*.c file is compiled once per instruction set and exports one list, named with the set's
- * suffix. simd_list.c gathers them. To add a kernel: write it into the file of its kind, add its line to
- * that file's list; the comparison with the reference at awkward sizes follows from the op's cases. */
+ * Each simd_*.c file is compiled once per instruction set and exports one list, named with the
+ * set's suffix. simd_list.c gathers them. To add a kernel: write it into the file of its kind, add
+ * its line to that file's list; the comparison with the reference at awkward sizes follows from the
+ * op's cases. */
 #ifndef BAL_BACKEND_CPU_KERNELS_SIMD_H
 #define BAL_BACKEND_CPU_KERNELS_SIMD_H
 
@@ -45,7 +46,8 @@ INLINE int64_t row_count(const bal_operand *operand) {
 }
 
 /** Whole vectors of a run of n elements and a partial one at the end:
- *  FOR_VECTORS(i, n) { ... LOAD(p + i) ... STORE(p + i, x) ... } with `vf_take` and `vf_put` below. */
+ *  FOR_VECTORS(i, n) { ... LOAD(p + i) ... STORE(p + i, x) ... } with `vf_take` and `vf_put` below.
+ */
 #define FOR_VECTORS(i, n) for (int64_t i = 0, left_ = (n); left_ > 0; i += VL, left_ -= VL)
 #define LOAD(p) (left_ >= VL ? vf_load(p) : vf_load_n(p, left_))
 #define STORE(p, x) (left_ >= VL ? vf_store(p, x) : vf_store_n(p, x, left_))

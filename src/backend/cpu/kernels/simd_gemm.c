@@ -1,20 +1,21 @@
 /* Matrix products: matmul, linear and linear_act.
  *
  * All are C[M,N] = A[M,K] · B[K,N] for some layout of A and B. Blocking follows Goto & van de Geijn
- * (2008): B is brought into panels that the second-level cache holds, a tile of A stays in the first
- * level while the panels stream past it. Unlike in a general library the shape is known when the program
- * is compiled, so the plan is made per shape, scratch comes from the planned memory, and nothing is packed
- * that can be read where it is. Two ways to split the work:
+ * (2008): B is brought into panels that the second-level cache holds, a tile of A stays in the
+ * first level while the panels stream past it. Unlike in a general library the shape is known when
+ * the program is compiled, so the plan is made per shape, scratch comes from the planned memory,
+ * and nothing is packed that can be read where it is. Two ways to split the work:
  *
- *   by columns  each lane takes some columns of C and packs its own panels of B (weights, many columns)
- *   by rows     the lanes pack all panels together, then each takes rows of C (B small: activations)
+ *   by columns  each lane takes some columns of C and packs its own panels of B (weights, many
+ * columns) by rows     the lanes pack all panels together, then each takes rows of C (B small:
+ * activations)
  *
- * and for either, C can be computed as its transpose (Cᵀ = Bᵀ·Aᵀ), so that a weight of a dense layer is
- * read in place, row by row, and only the small operand is packed. plan_gemm estimates the ways and takes
- * the cheapest.
+ * and for either, C can be computed as its transpose (Cᵀ = Bᵀ·Aᵀ), so that a weight of a dense
+ * layer is read in place, row by row, and only the small operand is packed. plan_gemm estimates the
+ * ways and takes the cheapest.
  *
- * Every element is one chain of multiply-adds over k, cut at multiples of `depth`, a function of K alone:
- * the result depends neither on the way chosen nor on the number of lanes. */
+ * Every element is one chain of multiply-adds over k, cut at multiples of `depth`, a function of K
+ * alone: the result depends neither on the way chosen nor on the number of lanes. */
 #include "backend/cpu/kernels/activation.h"
 #include "backend/cpu/kernels/gemm_pack.h"
 #include "backend/cpu/kernels/simd.h"
@@ -46,7 +47,7 @@ typedef struct gemm_plan {
     bal_activation activation;
     float slope;
     /* workspace, in floats */
-    int64_t shared_size; /* all panels, when split by rows */
+    int64_t shared_size;                          /* all panels, when split by rows */
     int64_t panels_size, tile_size, scratch_size; /* per lane */
 } gemm_plan;
 
@@ -72,8 +73,8 @@ typedef struct piece {
     const float *a; /* whole A */
     float *c;       /* first row of the rows below, first column of the columns below */
     int64_t c_stride;
-    int64_t k, depth;      /* this piece of K */
-    int64_t row, rows;     /* of C */
+    int64_t k, depth;  /* this piece of K */
+    int64_t row, rows; /* of C */
     int64_t column, columns;
     panels b;
     float *tile; /* room for a packed tile of A */
@@ -149,11 +150,9 @@ static void pack_panels(const gemm_plan *plan, const bal_kernel_args *args, int6
 static void use_direct(piece *p, float *rest) {
     const gemm_plan *plan = p->plan;
     int64_t whole = p->columns / TILE_COLUMNS * TILE_COLUMNS, left = p->columns - whole;
-    p->b = (panels){.direct = b_at(plan, p->args, p->k, p->column),
-                    .stride = plan->b.stride,
-                    .rest = rest};
-    if (left % VL != 0)
-        pack_panels(plan, p->args, p->k, p->depth, p->column + whole, left, rest);
+    p->b = (panels){
+        .direct = b_at(plan, p->args, p->k, p->column), .stride = plan->b.stride, .rest = rest};
+    if (left % VL != 0) pack_panels(plan, p->args, p->k, p->depth, p->column + whole, left, rest);
 }
 
 INLINE void activate_row(const bal_activation activation, float slope, float *c, int64_t columns) {
@@ -286,14 +285,16 @@ static void run_gemm(const bal_cpu_task *task, int phase, bal_lane lane) {
 
 /* ---- planning ---- */
 
-/* Costs in cycles, fitted to measurements (README). They only have to rank ways of doing the same. */
+/* Costs in cycles, fitted to measurements (README). They only have to rank ways of doing the same.
+ */
 static double tiles_cost(int64_t rows, int64_t columns, int64_t depth) {
     if (rows == 0 || columns == 0) return 0;
     int64_t tiles = ceil_div(rows, TILE_ROWS), height = ceil_div(rows, tiles);
     int64_t whole = columns / TILE_COLUMNS, rest = columns % TILE_COLUMNS;
     double narrow = rest == 0 ? 0 : rest > VL ? 2 : 1;
     double wide_cost = 40 + (double)depth * (double)height;
-    double narrow_cost = 40 + (double)depth * (double)(height + narrow) * 0.5 * (narrow > 1 ? 2 : 1);
+    double narrow_cost =
+        40 + (double)depth * (double)(height + narrow) * 0.5 * (narrow > 1 ? 2 : 1);
     return (double)tiles * ((double)whole * wide_cost + (narrow > 0 ? narrow_cost : 0));
 }
 
@@ -337,7 +338,8 @@ static void size_plan(gemm_plan *plan) {
     plan->shared_size = shared ? plan->K * padded(plan->N) : 0;
     plan->panels_size = shared ? 0 : round_up(depth * width, VL);
     plan->tile_size = plan->pack_a ? round_up(depth * TILE_ROWS + VL, VL) : 0;
-    plan->scratch_size = plan->transposed ? min64(plan->rows, round_up(plan->M, VL)) * padded(plan->N) : 0;
+    plan->scratch_size =
+        plan->transposed ? min64(plan->rows, round_up(plan->M, VL)) * padded(plan->N) : 0;
 }
 
 /* The same product with C stored transposed. */

@@ -1,7 +1,7 @@
-/* Losses and their gradients. A loss is summed in blocks of rows or elements, one pair of doubles (sum and
- * weight) per block in the workspace; when all are there, one lane adds them in order. So the loss does not
- * depend on the number of lanes. What a loss means, and what it does with ignored rows, NaN and labels out
- * of range, is told in src/ops/losses.h and the files of the losses. */
+/* Losses and their gradients. A loss is summed in blocks of rows or elements, one pair of doubles
+ * (sum and weight) per block in the workspace; when all are there, one lane adds them in order. So
+ * the loss does not depend on the number of lanes. What a loss means, and what it does with ignored
+ * rows, NaN and labels out of range, is told in src/ops/losses.h and the files of the losses. */
 #include "backend/cpu/kernels/rows.h"
 #include "ops/losses.h"
 
@@ -125,8 +125,8 @@ static void run_cross_entropy_grad(const bal_cpu_task *task, int phase, bal_lane
         bool known = labels[b] >= 0 && labels[b] < C;
         double w = bal_label_weight(weight, labels[b], C), hard = (1 - smoothing) * w;
         double total = hard + smooth_sum;
-        /* The label's own in double, since p − 1 of a confident row is a difference of near numbers;
-         * taken before dz is written, which may lie where the logits are. */
+        /* The label's own in double, since p − 1 of a confident row is a difference of near
+         * numbers; taken before dz is written, which may lie where the logits are. */
         double own = known ? exp(-nll_at(&row, labels[b])) * total - (share * w + hard) : 0;
         cross_entropy_grad_row(&row, weight->data, dz, C, factor, total, share);
         if (known) dz[labels[b]] = (float)(factor * own);
@@ -145,8 +145,8 @@ static void prepare_elements(bal_cpu_request *request) {
     request->workspace = (size_t)ceil_div(count, ELEMENT_BLOCK) * sizeof(loss_part);
 }
 
-/* Term and weight of each element of a vector; the caller clears what is ignored. `p` are numbers of
- * the loss. */
+/* Term and weight of each element of a vector; the caller clears what is ignored. `p` are numbers
+ * of the loss. */
 typedef struct loss_numbers {
     bool weighted;
     float weight0, weight1; /* of a target 0 and 1 */

@@ -40,7 +40,7 @@ INLINE void map2(const bal_cpu_task *task, bal_lane lane, map2_fn f) {
         bal_range range = bal_lane_range(lane, count, LANE_BLOCK);
         vf one = vf_set(*b);
         FOR_VECTORS(i, range.end - range.begin)
-            STORE(y + range.begin + i, f(LOAD(a + range.begin + i), one, s));
+        STORE(y + range.begin + i, f(LOAD(a + range.begin + i), one, s));
     } else if (period > 0) {
         bal_range rows = bal_lane_range(lane, count / period, 1);
         for (int64_t row = rows.begin; row < rows.end; row++)
@@ -49,31 +49,35 @@ INLINE void map2(const bal_cpu_task *task, bal_lane lane, map2_fn f) {
 }
 
 #define MAP(name, ...)                                                                             \
-    INLINE vf name##_of(vf x, float s, float t) { return __VA_ARGS__; }                            \
+    INLINE vf name##_of(vf x, float s, float t) {                                                  \
+        return __VA_ARGS__;                                                                        \
+    }                                                                                              \
     static void run_##name(const bal_cpu_task *task, int phase, bal_lane lane) {                   \
         map(task, lane, name##_of);                                                                \
     }
 #define MAP2(name, ...)                                                                            \
-    INLINE vf name##_of(vf a, vf b, float s) { return __VA_ARGS__; }                               \
+    INLINE vf name##_of(vf a, vf b, float s) {                                                     \
+        return __VA_ARGS__;                                                                        \
+    }                                                                                              \
     static void run_##name(const bal_cpu_task *task, int phase, bal_lane lane) {                   \
         map2(task, lane, name##_of);                                                               \
     }
 
 MAP2(add, a + b)
 MAP2(sub, a - b)
-MAP2(mul, a * b)
+MAP2(mul, a *b)
 MAP2(div, a / b)
 MAP(neg, (vf)((vi)x ^ vi_set(INT32_MIN)))
-MAP(scale, x * s + t)
+MAP(scale, x *s + t)
 MAP(exp, vf_exp(x))
 MAP(log, vf_log(x))
 MAP(sqrt, vf_sqrt(x))
-MAP(square, x * x)
+MAP(square, x *x)
 MAP(abs, vf_abs(x))
 /* g with the sign of x; 0 at 0 */
-MAP2(abs_grad, vf_select(vf_gt(b, (vf){0}), a,
-                         vf_select(vf_lt(b, (vf){0}), (vf){0} - a,
-                                   vf_select(vf_eq(b, (vf){0}), (vf){0}, b))))
+MAP2(abs_grad,
+     vf_select(vf_gt(b, (vf){0}), a,
+               vf_select(vf_lt(b, (vf){0}), (vf){0} - a, vf_select(vf_eq(b, (vf){0}), (vf){0}, b))))
 
 MAP(relu, vf_activate(BAL_ACT_RELU, 0, x))
 MAP(leaky_relu, vf_activate(BAL_ACT_LEAKY_RELU, s, x))
@@ -87,13 +91,31 @@ MAP2(gelu_grad, vf_activate_grad(BAL_ACT_GELU, 0, a, b))
 MAP2(sigmoid_grad, a *b *(1.0f - b))
 MAP2(tanh_grad, a *(1.0f - b * b))
 
-#define ENTRY(op) {#op, "map", 0, NULL, NULL, run_##op}
+#define ENTRY(op)                                                                                  \
+    { #op, "map", 0, NULL, NULL, run_##op }
 
 const bal_cpu_kernel ISA_NAME(bal_cpu_map)[] = {
-    ENTRY(add),        ENTRY(sub),          ENTRY(mul),     ENTRY(div),
-    ENTRY(neg),        ENTRY(scale),        ENTRY(exp),     ENTRY(log),
-    ENTRY(sqrt),       ENTRY(square),       ENTRY(abs),     ENTRY(abs_grad),
-    ENTRY(relu),       ENTRY(relu_grad),    ENTRY(leaky_relu), ENTRY(leaky_relu_grad),
-    ENTRY(gelu),       ENTRY(gelu_grad),    ENTRY(sigmoid), ENTRY(sigmoid_grad),
-    ENTRY(tanh),       ENTRY(tanh_grad),    {0},
+    ENTRY(add),
+    ENTRY(sub),
+    ENTRY(mul),
+    ENTRY(div),
+    ENTRY(neg),
+    ENTRY(scale),
+    ENTRY(exp),
+    ENTRY(log),
+    ENTRY(sqrt),
+    ENTRY(square),
+    ENTRY(abs),
+    ENTRY(abs_grad),
+    ENTRY(relu),
+    ENTRY(relu_grad),
+    ENTRY(leaky_relu),
+    ENTRY(leaky_relu_grad),
+    ENTRY(gelu),
+    ENTRY(gelu_grad),
+    ENTRY(sigmoid),
+    ENTRY(sigmoid_grad),
+    ENTRY(tanh),
+    ENTRY(tanh_grad),
+    {0},
 };

@@ -1,5 +1,5 @@
-/* Kernels that move data: reshape, concat, slice and its gradient, embedding and its gradient. The first
- * three take any element type. */
+/* Kernels that move data: reshape, concat, slice and its gradient, embedding and its gradient. The
+ * first three take any element type. */
 #include "backend/cpu/kernels/simd.h"
 #include "ops/reference.h"
 
@@ -43,9 +43,8 @@ static void run_slice(const bal_cpu_task *task, int phase, bal_lane lane) {
     bal_axis_view view = bal_axis_view_of(&args->in[0].shape, (int32_t)attr[ATTR_AXIS].i);
     int64_t line = view.inner * (int64_t)bal_dtype_size(args->in[0].dtype);
     int64_t block = attr[ATTR_LENGTH].i * line;
-    copy_rows(args->out[0].data, block,
-              (const char *)args->in[0].data + attr[ATTR_START].i * line, view.length * line, block,
-              bal_lane_range(lane, view.outer, 1));
+    copy_rows(args->out[0].data, block, (const char *)args->in[0].data + attr[ATTR_START].i * line,
+              view.length * line, block, bal_lane_range(lane, view.outer, 1));
 }
 
 static void run_slice_grad(const bal_cpu_task *task, int phase, bal_lane lane) {

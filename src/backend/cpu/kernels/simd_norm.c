@@ -1,9 +1,9 @@
 /* Batch normalisation, alone and fused with activation and dropout, forward and backward.
  *
- * One sweep over memory: a block of columns (columns.h) is small enough to stay in cache while it is read
- * for the mean, for the variance about it and for the result. The mean is kept as a rounded float and its
- * rounding error, since x − mean of a column far from zero would otherwise lose the digits that the
- * reference keeps. */
+ * One sweep over memory: a block of columns (columns.h) is small enough to stay in cache while it
+ * is read for the mean, for the variance about it and for the result. The mean is kept as a rounded
+ * float and its rounding error, since x − mean of a column far from zero would otherwise lose the
+ * digits that the reference keeps. */
 #include "backend/cpu/kernels/activation.h"
 #include "backend/cpu/kernels/columns.h"
 #include "backend/cpu/kernels/random.h"
@@ -92,8 +92,8 @@ INLINE void forward(const norm_job *job, const int V, const bal_activation activ
 }
 
 /* ---- backward ----
- * dx = gamma·rstd·(g − ⟨g⟩ − x̂·⟨g·x̂⟩), g the gradient that reaches the norm's output; it is computed
- * in both sweeps, since dx may lie where x or dy is. */
+ * dx = gamma·rstd·(g − ⟨g⟩ − x̂·⟨g·x̂⟩), g the gradient that reaches the norm's output; it is
+ * computed in both sweeps, since dx may lie where x or dy is. */
 
 typedef struct column_grad {
     vf mean[BLOCK_VECTORS], rstd[BLOCK_VECTORS], gamma[BLOCK_VECTORS], beta[BLOCK_VECTORS];
@@ -105,8 +105,7 @@ INLINE vf grad_at(const norm_job *job, const column_grad *c, const int V,
                   vf *ret_unit) {
     vf unit = (column_load(job->x + at, V, v, n) - c->mean[v]) * c->rstd[v];
     vf g = column_load(job->dy + at, V, v, n);
-    if (masked)
-        g = vf_select(mask_load(job->mask + at + v * VL, n), g * job->factor, (vf){0});
+    if (masked) g = vf_select(mask_load(job->mask + at + v * VL, n), g * job->factor, (vf){0});
     *ret_unit = unit;
     if (activation == BAL_ACT_NONE) return g;
     return vf_activate_grad(activation, job->slope, g, unit * c->gamma[v] + c->beta[v]);
@@ -118,8 +117,7 @@ INLINE void backward(const norm_job *job, const int V, const bal_activation acti
     column_sums sums = {0}, projections = {0};
     for (int v = 0; v < V; v++) {
         c.mean[v] = column_load(job->mean + b.first, V, v, b.n);
-        c.rstd[v] =
-            1.0f / vf_sqrt(column_load(job->variance + b.first, V, v, b.n) + job->epsilon);
+        c.rstd[v] = 1.0f / vf_sqrt(column_load(job->variance + b.first, V, v, b.n) + job->epsilon);
         c.gamma[v] = column_load(job->gamma + b.first, V, v, b.n);
         c.beta[v] = job->beta ? column_load(job->beta + b.first, V, v, b.n) : (vf){0};
     }
@@ -127,8 +125,8 @@ INLINE void backward(const norm_job *job, const int V, const bal_activation acti
         vf sum[BLOCK_VECTORS] = {{0}}, projection[BLOCK_VECTORS] = {{0}};
         for (int64_t end = min64(row + ROW_CHUNK, job->B); row < end; row++) {
             for (int v = 0; v < V; v++) {
-                vf unit, g = grad_at(job, &c, V, activation, masked, v, row * job->D + b.first,
-                                     b.n, &unit);
+                vf unit, g = grad_at(job, &c, V, activation, masked, v, row * job->D + b.first, b.n,
+                                     &unit);
                 sum[v] += g;
                 projection[v] += g * unit;
             }
@@ -144,8 +142,7 @@ INLINE void backward(const norm_job *job, const int V, const bal_activation acti
                      v, b.n);
         scale[v] = c.gamma[v] * c.rstd[v];
         mean_g[v] = vf_narrow(sums.low[v] / count, sums.high[v] / count);
-        mean_projection[v] =
-            vf_narrow(projections.low[v] / count, projections.high[v] / count);
+        mean_projection[v] = vf_narrow(projections.low[v] / count, projections.high[v] / count);
     }
     for (int64_t row = 0; row < job->B; row++) {
         int64_t at = row * job->D + b.first;
@@ -172,7 +169,8 @@ INLINE void backward(const norm_job *job, const int V, const bal_activation acti
         else                                                                                       \
             FOR_COLUMN_BLOCKS(columns, BACKWARD4, BACKWARD1, job, ACTIVATION, false);              \
     }
-#define FORWARD4(job, activation, masked, block) forward(job, BLOCK_VECTORS, activation, masked, block)
+#define FORWARD4(job, activation, masked, block)                                                   \
+    forward(job, BLOCK_VECTORS, activation, masked, block)
 #define FORWARD1(job, activation, masked, block) forward(job, 1, activation, masked, block)
 #define BACKWARD4(job, activation, masked, block)                                                  \
     backward(job, BLOCK_VECTORS, activation, masked, block)
@@ -188,14 +186,20 @@ NORM_COPIES(tanh, BAL_ACT_TANH)
 typedef void (*norm_fn)(const norm_job *job, bal_range columns);
 
 static const norm_fn forward_table[BAL_ACT_COUNT] = {
-    [BAL_ACT_NONE] = forward_none,          [BAL_ACT_RELU] = forward_relu,
-    [BAL_ACT_LEAKY_RELU] = forward_leaky_relu, [BAL_ACT_GELU] = forward_gelu,
-    [BAL_ACT_SIGMOID] = forward_sigmoid,    [BAL_ACT_TANH] = forward_tanh,
+    [BAL_ACT_NONE] = forward_none,
+    [BAL_ACT_RELU] = forward_relu,
+    [BAL_ACT_LEAKY_RELU] = forward_leaky_relu,
+    [BAL_ACT_GELU] = forward_gelu,
+    [BAL_ACT_SIGMOID] = forward_sigmoid,
+    [BAL_ACT_TANH] = forward_tanh,
 };
 static const norm_fn backward_table[BAL_ACT_COUNT] = {
-    [BAL_ACT_NONE] = backward_none,          [BAL_ACT_RELU] = backward_relu,
-    [BAL_ACT_LEAKY_RELU] = backward_leaky_relu, [BAL_ACT_GELU] = backward_gelu,
-    [BAL_ACT_SIGMOID] = backward_sigmoid,    [BAL_ACT_TANH] = backward_tanh,
+    [BAL_ACT_NONE] = backward_none,
+    [BAL_ACT_RELU] = backward_relu,
+    [BAL_ACT_LEAKY_RELU] = backward_leaky_relu,
+    [BAL_ACT_GELU] = backward_gelu,
+    [BAL_ACT_SIGMOID] = backward_sigmoid,
+    [BAL_ACT_TANH] = backward_tanh,
 };
 
 static bal_range lane_columns(const norm_job *job, bal_lane lane) {
@@ -347,7 +351,7 @@ static void move_average(const bal_kernel_args *args, int32_t index, double mome
     const float *batch = args->in[index + 2].data;
     float keep = (float)(1 - momentum), take = (float)(momentum * factor);
     FOR_VECTORS(i, operand_count(&args->in[index]))
-        STORE(running + i, LOAD(running + i) * keep + LOAD(batch + i) * take);
+    STORE(running + i, LOAD(running + i) * keep + LOAD(batch + i) * take);
 }
 
 static void prepare_running(bal_cpu_request *request) {

@@ -1,5 +1,6 @@
-/* Kernels along the last axis: softmax, log-softmax, layer norm, L2 normalisation, and their gradients.
- * Lanes take rows; a row's sums run in double, in an order that depends on its length only. */
+/* Kernels along the last axis: softmax, log-softmax, layer norm, L2 normalisation, and their
+ * gradients. Lanes take rows; a row's sums run in double, in an order that depends on its length
+ * only. */
 #include "backend/cpu/kernels/columns.h"
 #include "backend/cpu/kernels/rows.h"
 
@@ -94,7 +95,7 @@ static void run_layer_norm(const bal_cpu_task *task, int phase, bal_lane lane) {
         double rstd = 1 / sqrt(row_sum_total(&squares) / (double)D + epsilon);
         float scale = (float)rstd;
         FOR_VECTORS(i, D)
-            STORE(y + i, ((LOAD(x + i) - near) - error) * scale * LOAD(gamma + i) + LOAD(beta + i));
+        STORE(y + i, ((LOAD(x + i) - near) - error) * scale * LOAD(gamma + i) + LOAD(beta + i));
         ((float *)args->out[1].data)[row] = near;
         ((float *)args->out[2].data)[row] = scale;
     }

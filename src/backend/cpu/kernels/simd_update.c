@@ -1,12 +1,14 @@
-/* Parameter updates and the norm of all gradients: one walk over all tensors, as if they were one vector.
+/* Parameter updates and the norm of all gradients: one walk over all tensors, as if they were one
+ * vector.
  *
- * What limits these on large models is memory, 28 bytes per parameter for Adam; on small ones the square
- * root and the division, which take as long as thirty multiply-adds. With AVX-512 both start from the
- * 14-bit estimates and one Newton step, exact to about one unit in the last place; vectors with anything
- * out of the ordinary range (zeros, denormals, infinities, NaN) take the exact instructions.
+ * What limits these on large models is memory, 28 bytes per parameter for Adam; on small ones the
+ * square root and the division, which take as long as thirty multiply-adds. With AVX-512 both start
+ * from the 14-bit estimates and one Newton step, exact to about one unit in the last place; vectors
+ * with anything out of the ordinary range (zeros, denormals, infinities, NaN) take the exact
+ * instructions.
  *
- * Moments of weights that no longer get a gradient decay into denormals, on which arithmetic is up to a
- * hundred times slower: they are stored as zero. */
+ * Moments of weights that no longer get a gradient decay into denormals, on which arithmetic is up
+ * to a hundred times slower: they are stored as zero. */
 #include "backend/cpu/kernels/rows.h"
 #include "ops/updates.h"
 

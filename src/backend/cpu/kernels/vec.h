@@ -1,13 +1,13 @@
 /* One vector of floats, in the widest form the translation unit is compiled for.
  *
- * Kernels are written once on these types and compiled several times (meson.build): for AVX-512, for
- * AVX2 with FMA, and for what every machine of the architecture has. Arithmetic uses the vector
+ * Kernels are written once on these types and compiled several times (meson.build): for AVX-512,
+ * for AVX2 with FMA, and for what every machine of the architecture has. Arithmetic uses the vector
  * extension of GCC and Clang (+ − * / on vf, contracted to FMA); what the extension lacks is here:
- * partial loads and stores, selection, square roots, conversion to double. Partial means the first n
- * elements, 0 ≤ n ≤ VL; the rest of a partial load is zero.
+ * partial loads and stores, selection, square roots, conversion to double. Partial means the first
+ * n elements, 0 ≤ n ≤ VL; the rest of a partial load is zero.
  *
- * Everything is static inline: nothing compiled for a wide instruction set may be shared with a narrow
- * one by the linker. */
+ * Everything is static inline: nothing compiled for a wide instruction set may be shared with a
+ * narrow one by the linker. */
 #ifndef BAL_BACKEND_CPU_KERNELS_VEC_H
 #define BAL_BACKEND_CPU_KERNELS_VEC_H
 

@@ -1,8 +1,9 @@
 /* Elementary functions on vectors, accurate to about one unit in the last place of f32.
  *
- * exp, log and tanh follow Cephes (Moshier, netlib.org/cephes, single precision); the tail of the normal
- * distribution follows the Chebyshev fit of Press et al., Numerical Recipes, section 6.2 (relative error
- * below 1.2e-7 everywhere). NaN goes in and comes out, infinities behave as in C. */
+ * exp, log and tanh follow Cephes (Moshier, netlib.org/cephes, single precision); the tail of the
+ * normal distribution follows the Chebyshev fit of Press et al., Numerical Recipes, section 6.2
+ * (relative error below 1.2e-7 everywhere). NaN goes in and comes out, infinities behave as in C.
+ */
 #ifndef BAL_BACKEND_CPU_KERNELS_VMATH_H
 #define BAL_BACKEND_CPU_KERNELS_VMATH_H
 

@@ -1,7 +1,7 @@
 /* The op table: every op of the library in the order of BAL_OP_LIST, and the search by name that
  * model files, dumps and the command line use. A linear search is enough: a graph looks an op up
  * once per node when it is read from a file, never while it runs. */
-#include "ops/table.h"
+#include "ops/op_table.h"
 
 #include <string.h>
 
