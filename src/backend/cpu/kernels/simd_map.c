@@ -63,16 +63,18 @@ INLINE void map2(const bal_cpu_task *task, bal_lane lane, map2_fn f) {
         map2(task, lane, name##_of);                                                               \
     }
 
+/* clang-format takes products in macro arguments for pointers. */
+/* clang-format off */
 MAP2(add, a + b)
 MAP2(sub, a - b)
-MAP2(mul, a *b)
+MAP2(mul, a * b)
 MAP2(div, a / b)
 MAP(neg, (vf)((vi)x ^ vi_set(INT32_MIN)))
-MAP(scale, x *s + t)
+MAP(scale, x * s + t)
 MAP(exp, vf_exp(x))
 MAP(log, vf_log(x))
 MAP(sqrt, vf_sqrt(x))
-MAP(square, x *x)
+MAP(square, x * x)
 MAP(abs, vf_abs(x))
 /* g with the sign of x; 0 at 0 */
 MAP2(abs_grad,
@@ -88,8 +90,9 @@ MAP(tanh, vf_activate(BAL_ACT_TANH, 0, x))
 MAP2(relu_grad, vf_activate_grad(BAL_ACT_RELU, 0, a, b))
 MAP2(leaky_relu_grad, vf_activate_grad(BAL_ACT_LEAKY_RELU, s, a, b))
 MAP2(gelu_grad, vf_activate_grad(BAL_ACT_GELU, 0, a, b))
-MAP2(sigmoid_grad, a *b *(1.0f - b))
-MAP2(tanh_grad, a *(1.0f - b * b))
+MAP2(sigmoid_grad, a * b * (1.0f - b))
+MAP2(tanh_grad, a * (1.0f - b * b))
+/* clang-format on */
 
 #define ENTRY(op)                                                                                  \
     { #op, "map", 0, NULL, NULL, run_##op }
