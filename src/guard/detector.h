@@ -31,6 +31,7 @@ typedef struct bal_head_view {
     double entropy_ratio; /* of the prediction histogram / of the training prior */
     double information;   /* H(E[p]) − E[H(p)] / entropy of the training prior; NaN: unknown */
     double skill;         /* 1 − NLL / NLL of the prior; NaN: unknown */
+    double agreement;     /* right predictions beyond chance, in standard errors */
 } bal_head_view;
 
 /** One detector at work in one guard. */

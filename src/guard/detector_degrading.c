@@ -2,9 +2,10 @@
  *
  * Far means a share of what the run had gained over the prior predictor, and more than noise: at
  * least `noise` standard deviations as the changes from one evaluation to the next show them (the
- * mean of |x − x'| of independent normal values is 1.128 standard deviations). Little gained makes
+ * mean of |x - x'| of independent normal values is 1.128 standard deviations). Little gained makes
  * a small share, so without the second bar the best of fifty noisy evaluations would make the
- * others look bad. */
+ * others look bad. A gain that is not twice that bar is itself no more than a lucky evaluation:
+ * values that drift slowly around nothing have small changes and a large range. */
 #include <math.h>
 
 #include "guard/detector.h"
@@ -92,8 +93,9 @@ static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
     remember(s, value, larger, signals->evaluation);
     double gain = larger ? s->best - prior : prior - s->best;
     double lost = larger ? s->best - value : value - s->best;
-    double drop = fmax(watch->option[DROP] * gain, watch->option[NOISE] * deviation(s));
-    if (s->changes < CHANGES_NEEDED || !(gain > 0) || !(lost > drop)) {
+    double noise = watch->option[NOISE] * deviation(s);
+    double drop = fmax(watch->option[DROP] * gain, noise);
+    if (s->changes < CHANGES_NEEDED || !(gain > 2 * noise) || !(lost > drop)) {
         s->low = 0;
         s->fired = false;
         return false;

@@ -3,18 +3,26 @@
  * H(E[p]) − E[H(p)] is the information that the outputs carry about which row they belong to. It is
  * 0 when all rows get the same probabilities, however plausible those look: a model that answers
  * the prior, or one whose units have all died. Compared with the prior's entropy, so that it means
- * the same for 2 and for 200 classes. A run that begins slowly is not blind while the figure rises.
- */
+ * the same for 2 and for 200 classes.
+ *
+ * A small figure alone is no proof: a net at its beginning, or one trained with label smoothing or
+ * a focal loss, hardly dares to differ from the prior (99 classes, 16 % right: 1 %). But no answer
+ * that ignores the input has skill over the prior, or is right more often than chance (Cohen 1960).
+ * So a blind model has neither, and its figure does not rise. */
 #include <math.h>
 
 #include "guard/detector.h"
 
-enum { FLOOR, FOR, AFTER };
+enum { FLOOR, FOR, AFTER, SKILL, AGREEMENT };
 
 static const bal_detector_option options[] = {
     {"floor", 0.01, "information about the input, as a share of the prior's entropy", 0, 1, false},
     {"for", 2, "consecutive evaluations below the floor in which it does not rise", 1, 1e6, true},
     {"after", 1, "first evaluations that do not count", 0, 1e6, true},
+    {"skill", 0.02, "skill over the prior predictor from which a model is not blind", 0, 1, false},
+    {"agreement", 4,
+     "standard errors beyond chance from which right predictions show that a model is not blind", 0,
+     1e6, false},
     {.name = NULL},
 };
 
@@ -45,7 +53,9 @@ static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stre
 }
 
 bool bal_head_is_blind(const bal_watch *input_blind, const bal_head_view *view) {
-    return view->has_classes && view->rows > 1 && view->information < input_blind->option[FLOOR];
+    const double *option = input_blind->option;
+    return view->has_classes && view->rows > 1 && view->information < option[FLOOR] &&
+           !(view->skill >= option[SKILL]) && view->agreement < option[AGREEMENT];
 }
 
 static void fire(bal_guard *guard, const bal_watch *watch, const head_state *s,
@@ -68,7 +78,7 @@ static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
                  const bal_head_view *view) {
     if (!view->has_classes || isnan(view->information)) return s->low > 0;
     bool low = bal_head_is_blind(watch, view);
-    bool rises = view->information > 1.25 * s->information;
+    bool rises = view->information > 1.1 * s->information;
     if (!low) {
         s->low = 0;
         s->fired = false;

@@ -31,6 +31,19 @@ static double entropy_ratio(const bal_head_view *view, double prior_entropy) {
     return entropy_of_counts(view->predicted, view->classes) / reference;
 }
 
+/* Cohen's test of agreement: how far the right predictions are above those that the two histograms,
+ * of labels and of predictions, would share if they had nothing to do with each other. Exactly 0
+ * when everything is predicted as one class. */
+static double agreement(const bal_head_view *view) {
+    double right = 0, chance = 0, n = (double)view->rows;
+    for (int32_t c = 0; c < view->classes; c++) {
+        right += (double)view->confusion[c * (int64_t)view->classes + c];
+        chance += (double)view->support[c] / n * ((double)view->predicted[c] / n);
+    }
+    double error = sqrt(chance * (1 - chance) / n);
+    return error > 0 ? (right / n - chance) / error : 0;
+}
+
 static void fill_classes(bal_head_view *view, double prior_entropy, const bal_scores *scores) {
     view->has_classes = true;
     view->support = bal_scores_support(scores);
@@ -45,6 +58,8 @@ static void fill_classes(bal_head_view *view, double prior_entropy, const bal_sc
     view->top_prior = view->head->prior[view->top];
     view->top_truth = (double)view->support[view->top] / (double)view->rows;
     view->entropy_ratio = entropy_ratio(view, prior_entropy);
+
+    view->agreement = agreement(view);
 
     double of_mean, mean;
     bal_scores_entropies(scores, &of_mean, &mean);
