@@ -62,14 +62,13 @@ static bal_status check_depth(const char *bytes, size_t length, const char *sour
     return BAL_OK;
 }
 
-bal_status bal_json_parse(const char *bytes, size_t length, const char *source,
-                          json_t **ret_value, bal_error *err) {
+bal_status bal_json_parse(const char *bytes, size_t length, const char *source, json_t **ret_value,
+                          bal_error *err) {
     bal_json_setup();
     BAL_TRY(check_depth(bytes, length, source, err));
     json_error_t failure;
     refused_bytes = 0;
-    json_t *value =
-        json_loadb(bytes, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &failure);
+    json_t *value = json_loadb(bytes, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &failure);
     if (value) {
         *ret_value = value;
         return BAL_OK;
@@ -122,16 +121,28 @@ static bool write_value(bal_json_out *out, const json_t *value) {
     bool container = json_is_object(value) || json_is_array(value);
     if (container && out->depth == BAL_JSON_DEPTH_MAX) return false;
     switch (json_typeof(value)) {
-    case JSON_OBJECT: return write_object(out, (json_t *)value);
-    case JSON_ARRAY: return write_array(out, value);
+    case JSON_OBJECT:
+        return write_object(out, (json_t *)value);
+    case JSON_ARRAY:
+        return write_array(out, value);
     case JSON_STRING:
         bal_json_out_bytes(out, json_string_value(value), json_string_length(value));
         break;
-    case JSON_INTEGER: bal_json_out_integer(out, json_integer_value(value)); break;
-    case JSON_REAL: bal_json_out_number(out, json_real_value(value)); break;
-    case JSON_TRUE: bal_json_out_bool(out, true); break;
-    case JSON_FALSE: bal_json_out_bool(out, false); break;
-    case JSON_NULL: bal_json_out_null(out); break;
+    case JSON_INTEGER:
+        bal_json_out_integer(out, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        bal_json_out_number(out, json_real_value(value));
+        break;
+    case JSON_TRUE:
+        bal_json_out_bool(out, true);
+        break;
+    case JSON_FALSE:
+        bal_json_out_bool(out, false);
+        break;
+    case JSON_NULL:
+        bal_json_out_null(out);
+        break;
     }
     return true;
 }

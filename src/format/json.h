@@ -4,8 +4,8 @@
  * outside (configuration, earlier runs, metadata inside model files).
  *
  * Ownership: a json_t read here belongs to the caller, who gives it back with json_decref.
- * jansson's allocations go through base/memory.h: the first call here installs the hooks, unless the
- * program has already installed its own. */
+ * jansson's allocations go through base/memory.h: the first call here installs the hooks, unless
+ * the program has already installed its own. */
 #ifndef BAL_FORMAT_JSON_H
 #define BAL_FORMAT_JSON_H
 

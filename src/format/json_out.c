@@ -26,7 +26,8 @@ static bool on_one_line(const bal_json_out *out) {
 
 static void break_line(bal_json_out *out) {
     bal_text_puts(out->text, "\n");
-    for (int i = 0; i < out->depth * out->indent; i++) bal_text_puts(out->text, " ");
+    for (int i = 0; i < out->depth * out->indent; i++)
+        bal_text_puts(out->text, " ");
 }
 
 /* The separator and layout before an item of the innermost container. */
@@ -69,15 +70,25 @@ static void close_container(bal_json_out *out, const char *bracket, bool object)
     bal_text_puts(out->text, bracket);
 }
 
-void bal_json_out_object(bal_json_out *out) { open_container(out, "{", true, false); }
+void bal_json_out_object(bal_json_out *out) {
+    open_container(out, "{", true, false);
+}
 
-void bal_json_out_object_end(bal_json_out *out) { close_container(out, "}", true); }
+void bal_json_out_object_end(bal_json_out *out) {
+    close_container(out, "}", true);
+}
 
-void bal_json_out_array(bal_json_out *out) { open_container(out, "[", false, false); }
+void bal_json_out_array(bal_json_out *out) {
+    open_container(out, "[", false, false);
+}
 
-void bal_json_out_row(bal_json_out *out) { open_container(out, "[", false, true); }
+void bal_json_out_row(bal_json_out *out) {
+    open_container(out, "[", false, true);
+}
 
-void bal_json_out_array_end(bal_json_out *out) { close_container(out, "]", false); }
+void bal_json_out_array_end(bal_json_out *out) {
+    close_container(out, "]", false);
+}
 
 /* Escapes as short as RFC 8259 allows; '/' and non-ASCII text stay as they are. */
 static void put_escaped(bal_text *text, const char *bytes, size_t length) {
@@ -135,7 +146,9 @@ void bal_json_out_string(bal_json_out *out, const char *string) {
 void bal_json_out_number(bal_json_out *out, double value) {
     begin_value(out);
     if (!isfinite(value)) {
-        bal_text_puts(out->text, isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+        bal_text_puts(out->text, isnan(value) ? "\"NaN\""
+                                 : value > 0  ? "\"Infinity\""
+                                              : "\"-Infinity\"");
         return;
     }
     char buffer[32];
@@ -183,6 +196,7 @@ void bal_json_out_named_numbers(bal_json_out *out, const char *key, const double
                                 size_t count) {
     bal_json_out_key(out, key);
     bal_json_out_row(out);
-    for (size_t i = 0; i < count; i++) bal_json_out_number(out, values[i]);
+    for (size_t i = 0; i < count; i++)
+        bal_json_out_number(out, values[i]);
     bal_json_out_array_end(out);
 }

@@ -1,6 +1,7 @@
 /* Safetensors files: mapping, checking and writing. The format is that of
- * https://github.com/huggingface/safetensors ("Format" in its README; order of the tensors and the list
- * of types from its serializer); the parts of the header are taken apart in safetensors_header.c.
+ * https://github.com/huggingface/safetensors ("Format" in its README; order of the tensors and the
+ * list of types from its serializer); the parts of the header are taken apart in
+ * safetensors_header.c.
  *
  * A file is mapped, not read: a large model costs only the pages that are used. Files of ours are
  * replaced by renaming, so a mapping never shrinks under its reader. */
@@ -58,12 +59,13 @@ static int compare_key(const void *left, const void *right) {
 }
 
 /* qsort must not be given NULL, which an empty array is. */
-static void sort(void *items, size_t count, size_t size, int (*compare)(const void *, const void *)) {
+static void sort(void *items, size_t count, size_t size,
+                 int (*compare)(const void *, const void *)) {
     if (count > 1) qsort(items, count, size, compare);
 }
 
-/* In the order of the data each tensor begins where the one before it ends, and the last ends with the
- * data. */
+/* In the order of the data each tensor begins where the one before it ends, and the last ends with
+ * the data. */
 static bal_status check_coverage(const bal_safetensors_header *header, size_t data_bytes,
                                  const char *source, bal_error *err) {
     uint64_t covered = 0;
@@ -88,7 +90,8 @@ static bal_status index_names(bal_safetensors *file, const char *source, bal_err
     bal_safetensors_header *header = &file->header;
     file->by_name = bal_calloc(header->entry_count, sizeof *file->by_name);
     if (!file->by_name) return bal_fail_memory(err, header->entry_count * sizeof *file->by_name);
-    for (size_t i = 0; i < header->entry_count; i++) file->by_name[i] = &header->entries[i];
+    for (size_t i = 0; i < header->entry_count; i++)
+        file->by_name[i] = &header->entries[i];
     sort(file->by_name, header->entry_count, sizeof *file->by_name, compare_name);
     for (size_t i = 1; i < header->entry_count; i++)
         if (compare_name(&file->by_name[i - 1], &file->by_name[i]) == 0)
@@ -126,10 +129,11 @@ static uint64_t header_bytes(const unsigned char *bytes) {
 static bal_status check_header_length(const unsigned char *bytes, size_t size, const char *source,
                                       bal_error *err) {
     if (size < LENGTH_BYTES)
-        return bal_fail(err, BAL_EFORMAT,
-                        "%s: %zu bytes are too few for a safetensors file; it begins with the 8-byte "
-                        "length of its header",
-                        source, size);
+        return bal_fail(
+            err, BAL_EFORMAT,
+            "%s: %zu bytes are too few for a safetensors file; it begins with the 8-byte "
+            "length of its header",
+            source, size);
     unsigned long long length = header_bytes(bytes);
     if (length > HEADER_BYTES_MAX)
         return bal_fail(err, BAL_EFORMAT,
@@ -137,8 +141,8 @@ static bal_status check_header_length(const unsigned char *bytes, size_t size, c
                         "file?",
                         source, length, HEADER_BYTES_MAX);
     if (length > size - LENGTH_BYTES)
-        return bal_fail(err, BAL_EFORMAT, "%s: header of %llu bytes, but only %zu bytes follow", source,
-                        length, size - LENGTH_BYTES);
+        return bal_fail(err, BAL_EFORMAT, "%s: header of %llu bytes, but only %zu bytes follow",
+                        source, length, size - LENGTH_BYTES);
     return BAL_OK;
 }
 
@@ -272,7 +276,8 @@ typedef struct plan {
 /* Place in the list of types, which is in order of alignment. */
 static int type_rank(bal_dtype dtype) {
     int rank = 0;
-    while (bal_safetensors_types[rank].name && bal_safetensors_types[rank].ours != dtype) rank++;
+    while (bal_safetensors_types[rank].name && bal_safetensors_types[rank].ours != dtype)
+        rank++;
     return rank;
 }
 
@@ -351,7 +356,8 @@ static void put_tensor(bal_json_out *out, const bal_safetensor *tensor, size_t b
     bal_json_out_named_string(out, "dtype", bal_safetensors_types[type_rank(tensor->dtype)].name);
     bal_json_out_key(out, "shape");
     bal_json_out_array(out);
-    for (int i = 0; i < tensor->shape.rank; i++) bal_json_out_integer(out, tensor->shape.dim[i]);
+    for (int i = 0; i < tensor->shape.rank; i++)
+        bal_json_out_integer(out, tensor->shape.dim[i]);
     bal_json_out_array_end(out);
     bal_json_out_key(out, "data_offsets");
     bal_json_out_array(out);
@@ -389,9 +395,10 @@ static bal_status plan_header(plan *p, bal_error *err) {
     if (bal_text_failed(text)) return bal_fail_memory(err, text->length);
     uint64_t length = text->length - LENGTH_BYTES;
     if (length > HEADER_BYTES_MAX)
-        return bal_fail(err, BAL_EOVERFLOW,
-                        "the header would take %llu bytes, at most %d are allowed; store less metadata",
-                        (unsigned long long)length, HEADER_BYTES_MAX);
+        return bal_fail(
+            err, BAL_EOVERFLOW,
+            "the header would take %llu bytes, at most %d are allowed; store less metadata",
+            (unsigned long long)length, HEADER_BYTES_MAX);
     memcpy(text->data, &length, LENGTH_BYTES);
     return BAL_OK;
 }
@@ -406,9 +413,9 @@ static bal_status write_plan(const plan *p, const char *path, bal_error *err) {
     return bal_file_writer_commit(&writer, err);
 }
 
-bal_status bal_safetensors_write(const char *path, const bal_safetensor *tensors,
-                                 size_t n_tensors, const bal_safetensors_pair *metadata,
-                                 size_t n_metadata, bal_error *err) {
+bal_status bal_safetensors_write(const char *path, const bal_safetensor *tensors, size_t n_tensors,
+                                 const bal_safetensors_pair *metadata, size_t n_metadata,
+                                 bal_error *err) {
     plan p = {0};
     bal_status status;
     BAL_TRY_OUT(plan_tensors(&p, tensors, n_tensors, err));

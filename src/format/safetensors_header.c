@@ -1,5 +1,5 @@
-/* One pass over the JSON header of a safetensors file (RFC 8259 restricted to what the format needs:
- * objects, strings, and lists of non-negative integers). */
+/* One pass over the JSON header of a safetensors file (RFC 8259 restricted to what the format
+ * needs: objects, strings, and lists of non-negative integers). */
 #include "format/safetensors_header.h"
 
 #include <stdarg.h>
@@ -12,19 +12,29 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-const bal_safetensors_type bal_safetensors_types[] = {
-    {"BOOL", 8, BAL_DTYPE_COUNT},        {"F4", 4, BAL_DTYPE_COUNT},
-    {"F6_E2M3", 6, BAL_DTYPE_COUNT},     {"F6_E3M2", 6, BAL_DTYPE_COUNT},
-    {"U8", 8, BAL_U8},                   {"I8", 8, BAL_DTYPE_COUNT},
-    {"F8_E5M2", 8, BAL_DTYPE_COUNT},     {"F8_E4M3", 8, BAL_DTYPE_COUNT},
-    {"F8_E8M0", 8, BAL_DTYPE_COUNT},     {"F8_E4M3FNUZ", 8, BAL_DTYPE_COUNT},
-    {"F8_E5M2FNUZ", 8, BAL_DTYPE_COUNT}, {"I16", 16, BAL_DTYPE_COUNT},
-    {"U16", 16, BAL_DTYPE_COUNT},        {"F16", 16, BAL_DTYPE_COUNT},
-    {"BF16", 16, BAL_DTYPE_COUNT},       {"I32", 32, BAL_I32},
-    {"U32", 32, BAL_DTYPE_COUNT},        {"F32", 32, BAL_F32},
-    {"C64", 64, BAL_DTYPE_COUNT},        {"F64", 64, BAL_F64},
-    {"I64", 64, BAL_I64},                {"U64", 64, BAL_DTYPE_COUNT},
-    {NULL, 0, BAL_DTYPE_COUNT}};
+const bal_safetensors_type bal_safetensors_types[] = {{"BOOL", 8, BAL_DTYPE_COUNT},
+                                                      {"F4", 4, BAL_DTYPE_COUNT},
+                                                      {"F6_E2M3", 6, BAL_DTYPE_COUNT},
+                                                      {"F6_E3M2", 6, BAL_DTYPE_COUNT},
+                                                      {"U8", 8, BAL_U8},
+                                                      {"I8", 8, BAL_DTYPE_COUNT},
+                                                      {"F8_E5M2", 8, BAL_DTYPE_COUNT},
+                                                      {"F8_E4M3", 8, BAL_DTYPE_COUNT},
+                                                      {"F8_E8M0", 8, BAL_DTYPE_COUNT},
+                                                      {"F8_E4M3FNUZ", 8, BAL_DTYPE_COUNT},
+                                                      {"F8_E5M2FNUZ", 8, BAL_DTYPE_COUNT},
+                                                      {"I16", 16, BAL_DTYPE_COUNT},
+                                                      {"U16", 16, BAL_DTYPE_COUNT},
+                                                      {"F16", 16, BAL_DTYPE_COUNT},
+                                                      {"BF16", 16, BAL_DTYPE_COUNT},
+                                                      {"I32", 32, BAL_I32},
+                                                      {"U32", 32, BAL_DTYPE_COUNT},
+                                                      {"F32", 32, BAL_F32},
+                                                      {"C64", 64, BAL_DTYPE_COUNT},
+                                                      {"F64", 64, BAL_F64},
+                                                      {"I64", 64, BAL_I64},
+                                                      {"U64", 64, BAL_DTYPE_COUNT},
+                                                      {NULL, 0, BAL_DTYPE_COUNT}};
 
 typedef struct scanner {
     const char *start, *at, *end;
@@ -51,7 +61,8 @@ static bool is_space(char c) {
 }
 
 static void skip_space(scanner *s) {
-    while (s->at < s->end && is_space(*s->at)) s->at++;
+    while (s->at < s->end && is_space(*s->at))
+        s->at++;
 }
 
 /* Take a punctuation mark if it comes next. */
@@ -188,8 +199,7 @@ static bal_status scan_dtype(scanner *s, bal_safetensors_entry *entry) {
         entry->bits = type->bits;
         return BAL_OK;
     }
-    return fail(s, "tensor '%s' has the unknown dtype '%.40s'", entry->tensor.name,
-                s->string.data);
+    return fail(s, "tensor '%s' has the unknown dtype '%.40s'", entry->tensor.name, s->string.data);
 }
 
 static bal_status scan_shape(scanner *s, bal_safetensors_entry *entry) {
@@ -261,8 +271,7 @@ static bal_status scan_entry(scanner *s, bal_safetensors_header *header, const c
         BAL_TRY(scan_member(s, &entry, &seen));
     } while (take(s, ','));
     BAL_TRY(expect(s, '}'));
-    if (seen != SEEN_ALL)
-        return fail(s, "tensor '%s' lacks dtype, shape or data_offsets", name);
+    if (seen != SEEN_ALL) return fail(s, "tensor '%s' lacks dtype, shape or data_offsets", name);
     BAL_TRY(check_entry(s, &entry));
     if (!bal_reserve(header->entries, header->entry_capacity, header->entry_count + 1))
         return bal_fail_memory(s->err, (header->entry_count + 1) * sizeof entry);
@@ -304,7 +313,8 @@ static bal_status scan_header(scanner *s, bal_safetensors_header *header) {
         } while (take(s, ','));
         BAL_TRY(expect(s, '}'));
     }
-    while (s->at < s->end && *s->at == ' ') s->at++;
+    while (s->at < s->end && *s->at == ' ')
+        s->at++;
     if (s->at < s->end) return fail(s, "something other than spaces follows the header's '}'");
     return BAL_OK;
 }
@@ -312,8 +322,12 @@ static bal_status scan_header(scanner *s, bal_safetensors_header *header) {
 bal_status bal_safetensors_parse_header(const char *text, size_t length, const char *source,
                                         bal_arena *arena, bal_safetensors_header *header,
                                         bal_error *err) {
-    scanner s = {.start = text, .at = text, .end = text + length, .source = source,
-                 .arena = arena, .err = err};
+    scanner s = {.start = text,
+                 .at = text,
+                 .end = text + length,
+                 .source = source,
+                 .arena = arena,
+                 .err = err};
     size_t valid = bal_text_utf8_valid(text, length);
     if (valid < length) {
         s.at = text + valid;

@@ -1,7 +1,8 @@
-/* The JSON header of a safetensors file, taken apart; shared by safetensors.c and safetensors_header.c.
+/* The JSON header of a safetensors file, taken apart; shared by safetensors.c and
+ * safetensors_header.c.
  *
- * Why not jansson: a header may be 100 MB, and a tree of it would be dozens of times that. The grammar
- * is small and every value has one type, so one pass over the text is enough. */
+ * Why not jansson: a header may be 100 MB, and a tree of it would be dozens of times that. The
+ * grammar is small and every value has one type, so one pass over the text is enough. */
 #ifndef BAL_FORMAT_SAFETENSORS_HEADER_H
 #define BAL_FORMAT_SAFETENSORS_HEADER_H
 
@@ -18,8 +19,8 @@ typedef struct bal_safetensors_type {
     bal_dtype ours;
 } bal_safetensors_type;
 
-/** All types of the format, alignment ascending as in the reference implementation; ends with a NULL
- *  name. */
+/** All types of the format, alignment ascending as in the reference implementation; ends with a
+ * NULL name. */
 extern const bal_safetensors_type bal_safetensors_types[];
 
 typedef struct bal_safetensors_entry {
@@ -35,9 +36,10 @@ typedef struct bal_safetensors_header {
     size_t pair_count, pair_capacity;
 } bal_safetensors_header;
 
-/** Parse the header's text; strings go to the arena. Checks the grammar and each entry by itself (type,
- *  shape, offsets in order and of the right size), not duplicates and not the entries against each
- *  other. Release also after a failure. Errors  BAL_EFORMAT ("source: header byte N: …"), BAL_ENOMEM. */
+/** Parse the header's text; strings go to the arena. Checks the grammar and each entry by itself
+ * (type, shape, offsets in order and of the right size), not duplicates and not the entries against
+ * each other. Release also after a failure. Errors  BAL_EFORMAT ("source: header byte N: …"),
+ * BAL_ENOMEM. */
 BAL_WARN_UNUSED bal_status bal_safetensors_parse_header(const char *text, size_t length,
                                                         const char *source, bal_arena *arena,
                                                         bal_safetensors_header *header,

@@ -17,7 +17,8 @@ static bool is_one_of(const char *text, const char *const words[3]) {
 }
 
 static size_t skip_digits(const char *text, size_t at) {
-    while (text[at] >= '0' && text[at] <= '9') at++;
+    while (text[at] >= '0' && text[at] <= '9')
+        at++;
     return at;
 }
 
@@ -33,7 +34,7 @@ static bool parse_radix(const char *text, int64_t *ret_value) {
     bool hex = text[1] == 'x';
     uint64_t value = 0;
     for (const char *c = text + 2; *c; c++) {
-        int digit = *c >= '0' && *c <= '9' ? *c - '0'
+        int digit = *c >= '0' && *c <= '9'        ? *c - '0'
                     : isxdigit((unsigned char)*c) ? tolower((unsigned char)*c) - 'a' + 10
                                                   : 16;
         if (digit >= (hex ? 16 : 8)) return false;
@@ -173,11 +174,17 @@ static bal_yaml_node *new_node(bal_arena *arena, bal_yaml_kind kind) {
     return node;
 }
 
-bal_yaml_node *bal_yaml_new_null(bal_arena *arena) { return new_node(arena, BAL_YAML_NULL); }
+bal_yaml_node *bal_yaml_new_null(bal_arena *arena) {
+    return new_node(arena, BAL_YAML_NULL);
+}
 
-bal_yaml_node *bal_yaml_new_map(bal_arena *arena) { return new_node(arena, BAL_YAML_MAPPING); }
+bal_yaml_node *bal_yaml_new_map(bal_arena *arena) {
+    return new_node(arena, BAL_YAML_MAPPING);
+}
 
-bal_yaml_node *bal_yaml_new_seq(bal_arena *arena) { return new_node(arena, BAL_YAML_SEQUENCE); }
+bal_yaml_node *bal_yaml_new_seq(bal_arena *arena) {
+    return new_node(arena, BAL_YAML_SEQUENCE);
+}
 
 bal_yaml_node *bal_yaml_new_scalar(bal_arena *arena, const char *text, bool quoted) {
     bool null = !quoted && plain_is_null(text);
@@ -250,7 +257,8 @@ bool bal_yaml_append(bal_yaml_node *sequence, bal_yaml_node *node) {
 
 static bal_yaml_node *entry_before(const bal_yaml_node *map, const bal_yaml_node *entry) {
     bal_yaml_node *before = NULL;
-    for (bal_yaml_node *child = map->first; child != entry; child = child->next) before = child;
+    for (bal_yaml_node *child = map->first; child != entry; child = child->next)
+        before = child;
     return before;
 }
 

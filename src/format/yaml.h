@@ -6,9 +6,9 @@
  * number, `no` is a word, and the label `null` in quotes is the text null.
  *
  * Accepted: one document of block or flow style, comments, anchors and aliases (an alias becomes a
- * copy). Refused, always with "source:line:column: …": tags, merge keys, several documents, keys that
- * are not plain text or come twice, NUL and other control characters, text that is not UTF-8, and
- * anything beyond the limits below. Lines and columns count from 1; columns count characters.
+ * copy). Refused, always with "source:line:column: …": tags, merge keys, several documents, keys
+ * that are not plain text or come twice, NUL and other control characters, text that is not UTF-8,
+ * and anything beyond the limits below. Lines and columns count from 1; columns count characters.
  *
  * Errors  BAL_EFORMAT malformed or beyond a limit, BAL_ENOMEM, and those of bal_file_read.
  * libfyaml allocates on its own with malloc; its memory is bounded by a multiple of the input. */
@@ -27,7 +27,7 @@
 #define BAL_YAML_DEPTH_MAX 64
 #define BAL_YAML_NODES_MAX 200000 /* after aliases are expanded */
 #define BAL_YAML_ANCHORS_MAX 100
-#define BAL_YAML_KEY_MAX 250 /* bytes */
+#define BAL_YAML_KEY_MAX 250          /* bytes */
 #define BAL_YAML_EMPTY_LINES_MAX 1000 /* in a row */
 
 typedef enum bal_yaml_kind {
@@ -39,19 +39,19 @@ typedef enum bal_yaml_kind {
 
 typedef struct bal_yaml_node {
     bal_yaml_kind kind;
-    bool quoted;           /* scalar in quotes or a block scalar: text, whatever it looks like */
-    const char *text;      /* UTF-8; as written for null; "" for containers */
-    const char *key;       /* of a mapping's entry; NULL for everything else */
-    const char *source;    /* file name or description; NULL when built by a program */
-    int line, column;      /* of the value; 0 when built by a program */
+    bool quoted;        /* scalar in quotes or a block scalar: text, whatever it looks like */
+    const char *text;   /* UTF-8; as written for null; "" for containers */
+    const char *key;    /* of a mapping's entry; NULL for everything else */
+    const char *source; /* file name or description; NULL when built by a program */
+    int line, column;   /* of the value; 0 when built by a program */
     int key_line, key_column;
-    size_t count;          /* children */
+    size_t count;                       /* children */
     struct bal_yaml_node *first, *last; /* children in order */
     struct bal_yaml_node *next;         /* sibling */
 } bal_yaml_node;
 
-/** Read one document from a file of at most max_bytes (0: BAL_YAML_BYTES_MAX). An empty document is a
- *  null node. */
+/** Read one document from a file of at most max_bytes (0: BAL_YAML_BYTES_MAX). An empty document is
+ * a null node. */
 BAL_WARN_UNUSED bal_status bal_yaml_read(bal_arena *arena, const char *path, size_t max_bytes,
                                          bal_yaml_node **ret_root, bal_error *err);
 
@@ -69,13 +69,13 @@ BAL_WARN_UNUSED bal_status bal_yaml_from_text(bal_arena *arena, const char *text
 bal_yaml_node *bal_yaml_get(const bal_yaml_node *map, const char *key);
 
 /** Loop over the children of a node; `child` is declared here: bal_yaml_each (item, list) {...} */
-#define bal_yaml_each(child, node) \
+#define bal_yaml_each(child, node)                                                                 \
     for (bal_yaml_node *child = (node)->first; child; child = child->next)
 
 /* Typed reading: false, with the output untouched, when the scalar is of another type. */
 bool bal_yaml_text(const bal_yaml_node *node, const char **ret_text); /* any scalar but null */
 bool bal_yaml_bool(const bal_yaml_node *node, bool *ret_value);
-bool bal_yaml_i64(const bal_yaml_node *node, int64_t *ret_value); /* 12, -3, 0x1f, 0o17 */
+bool bal_yaml_i64(const bal_yaml_node *node, int64_t *ret_value);   /* 12, -3, 0x1f, 0o17 */
 bool bal_yaml_number(const bal_yaml_node *node, double *ret_value); /* ints too; .nan, .inf */
 
 /** "null", "true or false", "an integer", "a number", "text", "a list", "a mapping": for messages
@@ -98,8 +98,8 @@ bal_yaml_node *bal_yaml_new_integer(bal_arena *arena, int64_t value);
 bal_yaml_node *bal_yaml_new_bool(bal_arena *arena, bool value);
 bal_yaml_node *bal_yaml_new_map(bal_arena *arena);
 bal_yaml_node *bal_yaml_new_seq(bal_arena *arena);
-/** Deep copy, positions included, key left out: a node is in one container at a time. Text is shared
- *  with the original, so the copy must not outlive the original's arena. */
+/** Deep copy, positions included, key left out: a node is in one container at a time. Text is
+ * shared with the original, so the copy must not outlive the original's arena. */
 bal_yaml_node *bal_yaml_copy(bal_arena *arena, const bal_yaml_node *node);
 
 bool bal_yaml_append(bal_yaml_node *sequence, bal_yaml_node *node);

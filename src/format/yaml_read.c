@@ -1,13 +1,14 @@
 /* Reading YAML: libfyaml's event stream (Debian's 0.7.12) into the tree of yaml.h.
  *
  * Events rather than libfyaml's documents, because they carry the position of every token, leave
- * duplicate keys and aliases to us, and let us stop at the first thing beyond a limit. What libfyaml
- * lets through and we do not is looked for before it sees the text: bytes that are not UTF-8 (it reads
- * them as nothing) and control characters. Its diagnostics are collected, never printed.
+ * duplicate keys and aliases to us, and let us stop at the first thing beyond a limit. What
+ * libfyaml lets through and we do not is looked for before it sees the text: bytes that are not
+ * UTF-8 (it reads them as nothing) and control characters. Its diagnostics are collected, never
+ * printed.
  *
- * The reader keeps one frame per open container. An anchor is a name for a node; an alias puts a deep
- * copy of that node in its place, counted against BAL_YAML_NODES_MAX, which is what stops a "billion
- * laughs" document. */
+ * The reader keeps one frame per open container. An anchor is a name for a node; an alias puts a
+ * deep copy of that node in its place, counted against BAL_YAML_NODES_MAX, which is what stops a
+ * "billion laughs" document. */
 #include <libfyaml.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,7 +50,7 @@ typedef struct reader {
     size_t nodes;
     anchor anchors[BAL_YAML_ANCHORS_MAX];
     int anchor_count;
-    position last; /* start of the latest token, for values that have none */
+    position last;                 /* start of the latest token, for values that have none */
     const bal_yaml_node **entries; /* scratch: one mapping's entries, sorted */
     size_t entry_capacity;
     bal_text text; /* scratch: one token */
@@ -73,9 +74,9 @@ static bal_status fail_memory(const reader *r) {
 
 /* ---- before libfyaml sees the text ---- */
 
-/* c-printable of YAML 1.2.2 §5.1 on one valid UTF-8 character, without the tab and without the three
- * characters that end a line for readers of YAML 1.1 (U+0085, U+2028, U+2029); a byte order mark only at
- * the start. */
+/* c-printable of YAML 1.2.2 §5.1 on one valid UTF-8 character, without the tab and without the
+ * three characters that end a line for readers of YAML 1.1 (U+0085, U+2028, U+2029); a byte order
+ * mark only at the start. */
 static bool is_printable(const unsigned char *c, bool at_start) {
     if (c[0] < 0x20) return c[0] == '\n' || c[0] == '\r';
     if (c[0] == 0x7F) return false;
@@ -102,7 +103,8 @@ static bool is_directive(const char *line, size_t length) {
 
 /* Refuses what libfyaml cannot be trusted with. Line breaks are \n, \r\n and \r.
  * Tabs: YAML allows some and libfyaml frees a list entry twice while it complains about others.
- * Empty lines: those at the end of a block scalar are kept on the stack, which a million overflow. */
+ * Empty lines: those at the end of a block scalar are kept on the stack, which a million overflow.
+ */
 static bal_status check_text(const reader *r) {
     const char *bytes = r->bytes;
     size_t length = r->length, valid = bal_text_utf8_valid(bytes, length);
@@ -114,8 +116,7 @@ static bal_status check_text(const reader *r) {
         if ((*c & 0xC0) == 0x80) continue;
         if (at.column == 1 && is_directive(bytes + i, length - i))
             return fail_at(r, at, "a directive; only %%YAML 1.2 is understood");
-        if (*c == '\t')
-            return fail_at(r, at, "a tab; use spaces (in double quotes \\t)");
+        if (*c == '\t') return fail_at(r, at, "a tab; use spaces (in double quotes \\t)");
         if (!is_printable(c, i == 0))
             return fail_at(r, at,
                            "control character U+%04X in the text; remove it, or write it in "
@@ -140,7 +141,9 @@ static bal_status check_text(const reader *r) {
 
 /* ---- nodes into their place ---- */
 
-static frame *top(reader *r) { return r->depth > 0 ? &r->frames[r->depth - 1] : NULL; }
+static frame *top(reader *r) {
+    return r->depth > 0 ? &r->frames[r->depth - 1] : NULL;
+}
 
 static bal_status count_nodes(reader *r, position at, size_t more) {
     r->nodes += more;
@@ -297,12 +300,13 @@ static int compare_entries(const void *left, const void *right) {
     return order ? order : stands_before(a, b) ? -1 : stands_before(b, a);
 }
 
-/* By sorting, because comparing each with each would take minutes for a hostile megabyte. Of several
- * duplicates the first in the file is reported. */
+/* By sorting, because comparing each with each would take minutes for a hostile megabyte. Of
+ * several duplicates the first in the file is reported. */
 static bal_status check_keys(reader *r, const bal_yaml_node *map) {
     if (!bal_reserve(r->entries, r->entry_capacity, map->count)) return fail_memory(r);
     size_t count = 0;
-    bal_yaml_each (child, map) r->entries[count++] = child;
+    bal_yaml_each (child, map)
+        r->entries[count++] = child;
     if (count > 1) qsort(r->entries, count, sizeof *r->entries, compare_entries);
     const bal_yaml_node *first = NULL, *again = NULL;
     for (size_t i = 1; i < count; i++) {
@@ -385,8 +389,12 @@ static bal_status on_event(reader *r, struct fy_event *event) {
         if (r->documents++ > 0)
             status = fail_at(r, at, "a second document begins here; one is allowed");
         break;
-    case FYET_SCALAR: status = on_scalar(r, event, at); break;
-    case FYET_ALIAS: status = on_alias(r, event, at); break;
+    case FYET_SCALAR:
+        status = on_scalar(r, event, at);
+        break;
+    case FYET_ALIAS:
+        status = on_alias(r, event, at);
+        break;
     case FYET_SEQUENCE_START:
         status = open_container(r, BAL_YAML_SEQUENCE, event->sequence_start.anchor,
                                 event->sequence_start.tag, at);
@@ -395,9 +403,15 @@ static bal_status on_event(reader *r, struct fy_event *event) {
         status = open_container(r, BAL_YAML_MAPPING, event->mapping_start.anchor,
                                 event->mapping_start.tag, at);
         break;
-    case FYET_MAPPING_END: status = check_keys(r, top(r)->node); r->depth--; break;
-    case FYET_SEQUENCE_END: r->depth--; break;
-    default: break;
+    case FYET_MAPPING_END:
+        status = check_keys(r, top(r)->node);
+        r->depth--;
+        break;
+    case FYET_SEQUENCE_END:
+        r->depth--;
+        break;
+    default:
+        break;
     }
     bool opened = event->type == FYET_SEQUENCE_START || event->type == FYET_MAPPING_START;
     if (opened && status == BAL_OK) note_flow(r, event);
@@ -405,8 +419,8 @@ static bal_status on_event(reader *r, struct fy_event *event) {
     return status;
 }
 
-/* libfyaml's own complaint; its lines and columns count from 1. In brackets it is often noticed only
- * at the end of the file that one is missing, so the last one opened is named. */
+/* libfyaml's own complaint; its lines and columns count from 1. In brackets it is often noticed
+ * only at the end of the file that one is missing, so the last one opened is named. */
 static bal_status fail_syntax(reader *r) {
     char opened[64] = "";
     const frame *last = top(r);

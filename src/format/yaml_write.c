@@ -2,8 +2,8 @@
  *
  * Mappings and long lists are in block style, two spaces a level; a list of scalars, or of small
  * groups of them, goes in brackets when it fits the line. A scalar is written plain only when it
- * consists of characters that mean nothing in YAML, else in double quotes with escapes: stricter than
- * the grammar, so that no context (key, flow, first column) has to be looked at. */
+ * consists of characters that mean nothing in YAML, else in double quotes with escapes: stricter
+ * than the grammar, so that no context (key, flow, first column) has to be looked at. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,10 +15,10 @@ enum { WIDTH_MAX = 100, GROUP_MAX = 4 };
 /* Characters with a meaning to YAML or to a terminal even inside a line of text. */
 static bool needs_escape(const unsigned char *c) {
     if (c[0] < 0x20 || c[0] == 0x7F) return true;
-    if (c[0] == 0xC2 && c[1] < 0xA0) return true;                         /* C1 controls */
+    if (c[0] == 0xC2 && c[1] < 0xA0) return true;                           /* C1 controls */
     if (c[0] == 0xE2 && c[1] == 0x80 && (c[2] & 0xFE) == 0xA8) return true; /* line separators */
-    if (c[0] == 0xEF && c[1] == 0xBB && c[2] == 0xBF) return true;        /* byte order mark */
-    return c[0] == 0xEF && c[1] == 0xBF && c[2] >= 0xBE;                  /* no characters */
+    if (c[0] == 0xEF && c[1] == 0xBB && c[2] == 0xBF) return true;          /* byte order mark */
+    return c[0] == 0xEF && c[1] == 0xBF && c[2] >= 0xBE;                    /* no characters */
 }
 
 static bool is_word_character(char c) {
@@ -91,7 +91,9 @@ static void put_scalar(bal_text *out, const bal_yaml_node *node) {
         bal_text_puts(out, node->text);
 }
 
-static bool is_container(const bal_yaml_node *node) { return node->kind >= BAL_YAML_SEQUENCE; }
+static bool is_container(const bal_yaml_node *node) {
+    return node->kind >= BAL_YAML_SEQUENCE;
+}
 
 static bool has_only_scalars(const bal_yaml_node *node) {
     bal_yaml_each (child, node)
@@ -134,7 +136,8 @@ static void put_flow(bal_text *out, const bal_yaml_node *node) {
 
 static size_t line_start(const bal_text *out) {
     size_t start = out->length;
-    while (start > 0 && out->data[start - 1] != '\n') start--;
+    while (start > 0 && out->data[start - 1] != '\n')
+        start--;
     return start;
 }
 
@@ -144,8 +147,8 @@ static bool put_inline(bal_text *out, const bal_yaml_node *node, const char *bef
     size_t length = out->length;
     bal_text_puts(out, before);
     put_flow(out, node);
-    bool fits = !is_container(node) || node->count == 0 ||
-                out->length - line_start(out) <= WIDTH_MAX;
+    bool fits =
+        !is_container(node) || node->count == 0 || out->length - line_start(out) <= WIDTH_MAX;
     if (bal_text_failed(out)) return true;
     if (fits) {
         bal_text_puts(out, "\n");
@@ -157,7 +160,8 @@ static bool put_inline(bal_text *out, const bal_yaml_node *node, const char *bef
 }
 
 static void put_indent(bal_text *out, int depth) {
-    for (int i = 0; i < depth; i++) bal_text_puts(out, "  ");
+    for (int i = 0; i < depth; i++)
+        bal_text_puts(out, "  ");
 }
 
 /* A container in block style; the first child goes on the current line when it follows "- ". */
@@ -187,7 +191,8 @@ static bal_status check_tree(const bal_yaml_node *node, int depth, bal_error *er
     if (!is_utf8(node->text) || (node->key && !is_utf8(node->key)))
         return bal_fail(err, BAL_EINVAL, "text to be written as YAML is not UTF-8 (%s)",
                         node->key && is_utf8(node->key) ? node->key : "a key or list item");
-    bal_yaml_each (child, node) BAL_TRY(check_tree(child, depth + 1, err));
+    bal_yaml_each (child, node)
+        BAL_TRY(check_tree(child, depth + 1, err));
     return BAL_OK;
 }
 

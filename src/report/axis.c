@@ -15,7 +15,8 @@ double bal_axis_place(const bal_axis *axis, double value) {
 double bal_axis_room(const bal_canvas *canvas, const bal_axis *y, const char *y_label) {
     double widest = 0;
     for (int i = 0; i < y->ticks.count; i++)
-        widest = fmax(widest, bal_canvas_text_width(canvas, y->ticks.labels[i], NUMBER_SIZE, false));
+        widest =
+            fmax(widest, bal_canvas_text_width(canvas, y->ticks.labels[i], NUMBER_SIZE, false));
     return 16 + (y_label ? 22 : 0) + widest + 8;
 }
 
@@ -52,11 +53,10 @@ void bal_axis_draw_x(const bal_canvas *canvas, const bal_axis *x, bal_frame fram
     }
     if (!x_label) return;
     bal_canvas_color(canvas, bal_color_label);
-    bal_canvas_text(canvas, (frame.left + frame.right) / 2, canvas->height - 16, x_label,
-                    (bal_text_style){.size = NAME_SIZE,
-                                     .along = 0.5,
-                                     .across = 1,
-                                     .width_max = frame.right - frame.left});
+    bal_canvas_text(
+        canvas, (frame.left + frame.right) / 2, canvas->height - 16, x_label,
+        (bal_text_style){
+            .size = NAME_SIZE, .along = 0.5, .across = 1, .width_max = frame.right - frame.left});
 }
 
 double bal_axis_mark_room(const bal_canvas *canvas, const bal_plot_mark *marks, size_t count) {
@@ -78,9 +78,8 @@ void bal_axis_draw_y_marks(const bal_canvas *canvas, const bal_axis *y, bal_fram
         bal_canvas_line(canvas, frame.left, at, frame.right, at, 1);
         cairo_set_dash(canvas->cairo, NULL, 0, 0);
         if (!marks[i].label) continue;
-        bal_canvas_text(canvas, frame.right + MARK_GAP, at, marks[i].label,
-                        (bal_text_style){.size = MARK_SIZE,
-                                         .across = 0.5,
-                                         .width_max = MARK_WIDTH_MAX});
+        bal_canvas_text(
+            canvas, frame.right + MARK_GAP, at, marks[i].label,
+            (bal_text_style){.size = MARK_SIZE, .across = 0.5, .width_max = MARK_WIDTH_MAX});
     }
 }

@@ -1,5 +1,5 @@
-/* Pixels, colours and text. cairo's "toy" text API is enough for labels: it picks the system's sans-serif
- * through fontconfig and needs no shaping library. */
+/* Pixels, colours and text. cairo's "toy" text API is enough for labels: it picks the system's
+ * sans-serif through fontconfig and needs no shaping library. */
 #include "report/canvas.h"
 
 #include <math.h>
@@ -118,14 +118,16 @@ static double measure(const bal_canvas *canvas, const char *clean) {
 
 static void cut_last_character(char *text) {
     size_t length = strlen(text);
-    while (length > 0 && ((unsigned char)text[--length] & 0xC0) == 0x80) continue;
+    while (length > 0 && ((unsigned char)text[--length] & 0xC0) == 0x80)
+        continue;
     text[length] = '\0';
 }
 
 static void fit_width(const bal_canvas *canvas, char clean[TEXT_BYTES_MAX], double width_max) {
     if (width_max <= 0 || measure(canvas, clean) <= width_max) return;
     double room = width_max - measure(canvas, "\xE2\x80\xA6");
-    while (clean[0] && measure(canvas, clean) > room) cut_last_character(clean);
+    while (clean[0] && measure(canvas, clean) > room)
+        cut_last_character(clean);
     strcat(clean, "\xE2\x80\xA6"); /* clean_text leaves room */
 }
 

@@ -1,5 +1,6 @@
 /* The sheet plots are drawn on: pixels, colours, text, and what plots with axes share. Private to
- * src/report. Lengths are in units of the sheet; a PNG has BAL_CANVAS_SCALE pixels for one of them. */
+ * src/report. Lengths are in units of the sheet; a PNG has BAL_CANVAS_SCALE pixels for one of them.
+ */
 #ifndef BAL_REPORT_CANVAS_H
 #define BAL_REPORT_CANVAS_H
 
@@ -40,7 +41,8 @@ void bal_canvas_line(const bal_canvas *canvas, double x0, double y0, double x1, 
                      double thickness);
 void bal_canvas_box(const bal_canvas *canvas, double x, double y, double width, double height);
 
-/** How text stands to its point: 0 begins there (below it), 0.5 is centred, 1 ends there (above). */
+/** How text stands to its point: 0 begins there (below it), 0.5 is centred, 1 ends there (above).
+ */
 typedef struct bal_text_style {
     double size, across, along; /* along the line of writing, across it */
     bool bold;

@@ -50,12 +50,14 @@ static void plan(const bal_canvas *canvas, const bal_plot_bars *plot, layout *l)
     l->y = (bal_axis){.low = low, .high = high};
     bal_ticks_linear(low, high, 6, &l->y.ticks);
     l->frame.left = bal_axis_room(canvas, &l->y, plot->y_label);
-    l->frame.right = canvas->width - 24 - bal_axis_mark_room(canvas, plot->y_marks, plot->n_y_marks);
+    l->frame.right =
+        canvas->width - 24 - bal_axis_mark_room(canvas, plot->y_marks, plot->n_y_marks);
     l->slot = (l->frame.right - l->frame.left) / (double)plot->count;
     double name = widest_name(canvas, plot);
     l->turned = name > l->slot - 6;
     l->every = 1;
-    while (l->turned && l->slot * (double)l->every < NAME_SIZE + 3) l->every++;
+    while (l->turned && l->slot * (double)l->every < NAME_SIZE + 3)
+        l->every++;
     l->frame.bottom = canvas->height - (plot->x_label ? 46 : 22) - (l->turned ? name : NAME_SIZE);
     bal_legend_item items[BAL_PLOT_GROUP_MAX];
     size_t count = plot->labels ? plot->n_series : 0;
@@ -77,8 +79,8 @@ static void draw_missing(const bal_canvas *canvas, double x, double y) {
     cairo_stroke(canvas->cairo);
 }
 
-static void draw_bar(const bal_canvas *canvas, const layout *l, double x, double width, double value,
-                     bool text) {
+static void draw_bar(const bal_canvas *canvas, const layout *l, double x, double width,
+                     double value, bool text) {
     double zero = bal_axis_place(&l->y, bal_clamp(0, l->y.low, l->y.high));
     double end = bal_axis_place(&l->y, bal_clamp(value, l->y.low, l->y.high));
     bal_canvas_box(canvas, x, fmin(zero, end), width, fabs(zero - end));

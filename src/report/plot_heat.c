@@ -6,11 +6,20 @@
 #include "base/error.h"
 #include "report/canvas.h"
 
-enum { NAME_SIZE = 12, NAME_WIDTH_MAX = 120, BAR_WIDTH = 14, BAR_ROOM = 84, SIDE = 560, MARGIN = 16 };
+enum {
+    NAME_SIZE = 12,
+    NAME_WIDTH_MAX = 120,
+    BAR_WIDTH = 14,
+    BAR_ROOM = 84,
+    SIDE = 560,
+    MARGIN = 16
+};
 
-/* White over blue to nearly black, lightness falling evenly: readable in print and without colour. */
-static const bal_color scale[] = {{1.000, 1.000, 1.000}, {0.871, 0.922, 0.969}, {0.620, 0.792, 0.882},
-                                  {0.259, 0.573, 0.776}, {0.031, 0.318, 0.612}, {0.031, 0.188, 0.420}};
+/* White over blue to nearly black, lightness falling evenly: readable in print and without colour.
+ */
+static const bal_color scale[] = {{1.000, 1.000, 1.000}, {0.871, 0.922, 0.969},
+                                  {0.620, 0.792, 0.882}, {0.259, 0.573, 0.776},
+                                  {0.031, 0.318, 0.612}, {0.031, 0.188, 0.420}};
 enum { SCALE_COUNT = sizeof scale / sizeof *scale };
 
 static bal_color color_at(double share) {
@@ -50,7 +59,8 @@ static double widest_name(const bal_canvas *canvas, const char *const *names, si
 static size_t thin_out(double cell) {
     static const size_t steps[] = {1, 2, 5, 10, 20, 50};
     size_t i = 0;
-    while (i < 5 && cell * (double)steps[i] < NAME_SIZE + 3) i++;
+    while (i < 5 && cell * (double)steps[i] < NAME_SIZE + 3)
+        i++;
     return steps[i];
 }
 
@@ -167,12 +177,11 @@ static void draw_names(const bal_canvas *canvas, const bal_plot_heat *plot, cons
     char buffer[24];
     bal_canvas_color(canvas, bal_color_label);
     for (size_t r = 0; r < plot->rows; r += l->every)
-        bal_canvas_text(canvas, l->frame.left - 8, l->frame.top + l->cell * ((double)r + 0.5),
-                        name_of(plot->row_names, r, buffer),
-                        (bal_text_style){.size = NAME_SIZE,
-                                         .along = 1,
-                                         .across = 0.5,
-                                         .width_max = NAME_WIDTH_MAX});
+        bal_canvas_text(
+            canvas, l->frame.left - 8, l->frame.top + l->cell * ((double)r + 0.5),
+            name_of(plot->row_names, r, buffer),
+            (bal_text_style){
+                .size = NAME_SIZE, .along = 1, .across = 0.5, .width_max = NAME_WIDTH_MAX});
     for (size_t c = 0; c < plot->columns; c += l->every) {
         bal_text_style upright = {.size = NAME_SIZE,
                                   .along = 1,

@@ -69,8 +69,7 @@ static void make_axes(const bal_plot_lines *plot, bal_axis *x, bal_axis *y) {
     range x_range, y_range;
     find_ranges(plot, &x_range, &y_range);
     bal_ticks_sane_range(&x_range.low, &x_range.high, false);
-    if (plot->y_min != 0 || plot->y_max != 0)
-        y_range = (range){plot->y_min, plot->y_max};
+    if (plot->y_min != 0 || plot->y_max != 0) y_range = (range){plot->y_min, plot->y_max};
     bal_ticks_sane_range(&y_range.low, &y_range.high, plot->log_y);
     if (plot->y_min == 0 && plot->y_max == 0) add_air(&y_range, plot->log_y);
     *x = (bal_axis){.low = x_range.low, .high = x_range.high};
@@ -231,7 +230,8 @@ static void draw(const bal_canvas *canvas, const bal_plot_lines *plot, bal_legen
     cairo_rectangle(canvas->cairo, frame.left - 3, frame.top - 3, frame.right - frame.left + 6,
                     frame.bottom - frame.top + 6);
     cairo_clip(canvas->cairo);
-    for (size_t s = 0; s < plot->n_series; s++) draw_series(canvas, &x, &y, &plot->series[s], s);
+    for (size_t s = 0; s < plot->n_series; s++)
+        draw_series(canvas, &x, &y, &plot->series[s], s);
     cairo_restore(canvas->cairo);
     draw_x_marks(canvas, plot, &x, frame);
     bal_axis_draw_y_marks(canvas, &y, frame, plot->y_marks, plot->n_y_marks);

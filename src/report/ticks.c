@@ -68,7 +68,8 @@ void bal_ticks_linear(double low, double high, int wanted, bal_ticks *ret_ticks)
         first = ceil(low / step - 1e-9);
         last = floor(high / step + 1e-9);
     }
-    for (double i = first; i <= last; i++) add_tick(ret_ticks, i * step);
+    for (double i = first; i <= last; i++)
+        add_tick(ret_ticks, i * step);
     double largest = fmax(fabs(low), fabs(high));
     for (int i = 0; i < ret_ticks->count; i++)
         format_tick(ret_ticks->values[i], step, largest, ret_ticks->labels[i],
@@ -103,9 +104,11 @@ void bal_ticks_log(double low, double high, int wanted, bal_ticks *ret_ticks) {
     int powers = last - first + 1;
     if (powers >= 3) {
         int every = powers / wanted + (powers % wanted != 0);
-        for (int e = first; e <= last; e += every) add_tick(ret_ticks, power_of_ten(e));
+        for (int e = first; e <= last; e += every)
+            add_tick(ret_ticks, power_of_ten(e));
     } else {
-        for (int e = first - 1; e <= last; e++) add_multiples(ret_ticks, low, high, e);
+        for (int e = first - 1; e <= last; e++)
+            add_multiples(ret_ticks, low, high, e);
         if (ret_ticks->count < 2) {
             bal_ticks_linear(low, high, wanted, ret_ticks);
             return;

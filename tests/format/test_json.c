@@ -1,5 +1,5 @@
-/* format/json.c and format/json_out.c: what is refused and where, what is written to the byte, round
- * trips, and every allocation failed once. */
+/* format/json.c and format/json_out.c: what is refused and where, what is written to the byte,
+ * round trips, and every allocation failed once. */
 #include <float.h>
 #include <locale.h>
 #include <math.h>
@@ -65,10 +65,11 @@ static void depth_is_bounded(void **state) {
     assert_int_equal(bal_json_parse(text + 256 - 65, 130, "t", &value, &err), BAL_EFORMAT);
     assert_string_equal(err.message, "t:1:65: nested deeper than 64 levels");
     /* Brackets in strings, after escapes too, are text. */
-    assert_int_equal(parse("[\"\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\\\","
-                           " 1]",
-                           &value, NULL),
-                     BAL_OK);
+    assert_int_equal(
+        parse("[\"\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\\\","
+              " 1]",
+              &value, NULL),
+        BAL_OK);
     json_decref(value);
 }
 
@@ -87,7 +88,8 @@ static void streaming_layouts(void **state) {
         const char *wanted;
     } cases[] = {
         {BAL_JSON_TIGHT, "{\"a\":1,\"b\":[true,null,{}],\"c\":{\"d\":[0.5,2.0]},\"e\":[]}"},
-        {BAL_JSON_LINE, "{\"a\": 1, \"b\": [true, null, {}], \"c\": {\"d\": [0.5, 2.0]}, \"e\": []}"},
+        {BAL_JSON_LINE,
+         "{\"a\": 1, \"b\": [true, null, {}], \"c\": {\"d\": [0.5, 2.0]}, \"e\": []}"},
         {2, "{\n  \"a\": 1,\n  \"b\": [\n    true,\n    null,\n    {}\n  ],\n"
             "  \"c\": {\n    \"d\": [0.5, 2.0]\n  },\n  \"e\": []\n}"},
     };
@@ -139,10 +141,12 @@ static void deepest_nesting(void **state) {
     bal_text text = {0};
     bal_json_out out;
     bal_json_out_init(&out, &text, BAL_JSON_TIGHT);
-    for (int i = 0; i < BAL_JSON_DEPTH_MAX; i++) bal_json_out_array(&out);
+    for (int i = 0; i < BAL_JSON_DEPTH_MAX; i++)
+        bal_json_out_array(&out);
     bal_json_out_integer(&out, 7);
     bal_json_out_integer(&out, 8);
-    for (int i = 0; i < BAL_JSON_DEPTH_MAX; i++) bal_json_out_array_end(&out);
+    for (int i = 0; i < BAL_JSON_DEPTH_MAX; i++)
+        bal_json_out_array_end(&out);
     assert_int_equal(text.length, 2 * BAL_JSON_DEPTH_MAX + 3);
     json_t *value = NULL;
     assert_int_equal(bal_json_parse(text.data, text.length, "t", &value, NULL), BAL_OK);
@@ -164,7 +168,11 @@ static void strings_are_escaped(void **state) {
     assert_string_written("\b\t\n\f\r\x01\x1f\x7f", 8, "\"\\b\\t\\n\\f\\r\\u0001\\u001f\x7f\"");
     assert_string_written("g\xc3\xbc\xf0\x9f\x98\x80", 7, "\"g\xc3\xbc\xf0\x9f\x98\x80\"");
     assert_string_written("", 0, "\"\"");
-    assert_string_written("a\xff" "b\xc3", 4, "\"a\xef\xbf\xbd" "b\xef\xbf\xbd\"");
+    assert_string_written("a\xff"
+                          "b\xc3",
+                          4,
+                          "\"a\xef\xbf\xbd"
+                          "b\xef\xbf\xbd\"");
 }
 
 static void assert_number_written(double value, const char *wanted) {
@@ -194,15 +202,17 @@ static void numbers_are_shortest(void **state) {
 static void number_reading(void **state) {
     static const double wanted[] = {1, 2.5, INFINITY, -INFINITY, NAN};
     json_t *list = NULL;
-    assert_int_equal(parse("[1, 2.5, \"Infinity\", \"-Infinity\", \"NaN\", \"nan\", true, null]", &list, NULL),
-                     BAL_OK);
+    assert_int_equal(
+        parse("[1, 2.5, \"Infinity\", \"-Infinity\", \"NaN\", \"nan\", true, null]", &list, NULL),
+        BAL_OK);
     double value = 77;
     for (size_t i = 0; i < 5; i++) {
         assert_true(bal_json_number(json_array_get(list, i), &value));
         assert_true(value == wanted[i] || (isnan(value) && isnan(wanted[i])));
     }
     value = 77;
-    for (size_t i = 5; i < 9; i++) assert_false(bal_json_number(json_array_get(list, i), &value));
+    for (size_t i = 5; i < 9; i++)
+        assert_false(bal_json_number(json_array_get(list, i), &value));
     assert_true(value == 77);
     json_decref(list);
     for (size_t i = 0; i < 5; i++) {
@@ -227,7 +237,8 @@ static void trees_are_written_back(void **state) {
                         "\"u\": \"\xc3\xbc\\u0001\", \"n\": null, \"t\": true, \"f\": false, "
                         "\"big\": -9223372036854775808}");
     assert_int_equal(bal_json_write(value, 1, &pretty, NULL), BAL_OK);
-    assert_non_null(strstr(pretty.data, "{\n \"z\": 1,\n \"a\": [1.5, 2.0, \"x\"],\n \"m\": {\n  \"k\": [\n"));
+    assert_non_null(
+        strstr(pretty.data, "{\n \"z\": 1,\n \"a\": [1.5, 2.0, \"x\"],\n \"m\": {\n  \"k\": [\n"));
     assert_int_equal(parse(pretty.data, &again, NULL), BAL_OK);
     assert_true(json_equal(value, again));
     json_decref(value);
@@ -275,8 +286,8 @@ static void files(void **state) {
 static bal_status parse_and_write(bal_error *err) {
     json_t *value = NULL;
     bal_text text = {0};
-    bal_status status = parse("{\"a\": [1, 2.5, {\"b\": \"a longer string than any inline buffer\"}]}",
-                              &value, err);
+    bal_status status = parse(
+        "{\"a\": [1, 2.5, {\"b\": \"a longer string than any inline buffer\"}]}", &value, err);
     if (status == BAL_OK) status = bal_json_write(value, 2, &text, err);
     bal_text_release(&text);
     json_decref(value);

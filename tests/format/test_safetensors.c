@@ -1,5 +1,5 @@
-/* format/safetensors*.c: files of the reference implementation read and written to the byte, every rule
- * of the format broken once by a hand-made file, alignment, failing memory and storage. */
+/* format/safetensors*.c: files of the reference implementation read and written to the byte, every
+ * rule of the format broken once by a hand-made file, alignment, failing memory and storage. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +32,8 @@ static bal_text make_file(const char *header, size_t data_bytes) {
     uint64_t length = strlen(header);
     bal_text_append(&text, (const char *)&length, sizeof length);
     bal_text_puts(&text, header);
-    for (size_t i = 0; i < data_bytes; i++) bal_text_append(&text, (const char[]){(char)i}, 1);
+    for (size_t i = 0; i < data_bytes; i++)
+        bal_text_append(&text, (const char[]){(char)i}, 1);
     assert_false(bal_text_failed(&text));
     return text;
 }
@@ -72,9 +73,9 @@ static const bal_safetensor *assert_tensor(const bal_safetensors *file, const ch
 static void reference_file_is_read(void **state) {
     bal_safetensors *file = open_file(GOLDEN("types"));
     assert_int_equal(bal_safetensors_count(file), 8);
-    const bal_safetensor *t =
-        assert_tensor(file, "b.weight", "F32", BAL_F32, BAL_SHAPE2(2, 3), 24);
-    for (int i = 0; i < 6; i++) assert_true(((const float *)t->data)[i] == (float)i / 4);
+    const bal_safetensor *t = assert_tensor(file, "b.weight", "F32", BAL_F32, BAL_SHAPE2(2, 3), 24);
+    for (int i = 0; i < 6; i++)
+        assert_true(((const float *)t->data)[i] == (float)i / 4);
     t = assert_tensor(file, "B.weight", "F32", BAL_F32, BAL_SHAPE1(3), 12);
     assert_true(((const float *)t->data)[0] == 1e-45f);
     assert_true(signbit(((const float *)t->data)[1]) && isinf(((const float *)t->data)[2]));
@@ -128,9 +129,11 @@ static void reference_file_is_written(void **state) {
         bal_safetensors *file = open_file(golden);
         bal_safetensor tensors[8];
         size_t count = bal_safetensors_count(file);
-        for (size_t i = 0; i < count; i++) tensors[count - 1 - i] = *bal_safetensors_at(file, i);
+        for (size_t i = 0; i < count; i++)
+            tensors[count - 1 - i] = *bal_safetensors_at(file, i);
         bal_safetensors_pair pair = {"state", bal_safetensors_metadata(file, "state")};
-        assert_int_equal(bal_safetensors_write(path, tensors, count, &pair, which == 0, NULL), BAL_OK);
+        assert_int_equal(bal_safetensors_write(path, tensors, count, &pair, which == 0, NULL),
+                         BAL_OK);
         char *wanted, *found;
         size_t wanted_size, found_size;
         assert_int_equal(bal_file_read(golden, 1 << 20, &wanted, &wanted_size, NULL), BAL_OK);
@@ -169,38 +172,47 @@ static void lengths(void **state) {
         size_t size;
         const char *message;
     } cases[] = {
-        {"", 0, "m: 0 bytes are too few for a safetensors file; it begins with the 8-byte length of "
-                "its header"},
-        {"\2\0\0\0\0\0\0", 7, "m: 7 bytes are too few for a safetensors file; it begins with the "
-                              "8-byte length of its header"},
+        {"", 0,
+         "m: 0 bytes are too few for a safetensors file; it begins with the 8-byte length of "
+         "its header"},
+        {"\2\0\0\0\0\0\0", 7,
+         "m: 7 bytes are too few for a safetensors file; it begins with the "
+         "8-byte length of its header"},
         {"\3\0\0\0\0\0\0\0{}", 10, "m: header of 3 bytes, but only 2 bytes follow"},
         {"\xff\xff\xff\xff\xff\xff\xff\xff{}", 10,
          "m: header of 18446744073709551615 bytes, at most 100000000 are allowed; is this a "
          "safetensors file?"},
         {"\x01\xe1\xf5\x05\0\0\0\0{}", 10,
-         "m: header of 100000001 bytes, at most 100000000 are allowed; is this a safetensors file?"},
+         "m: header of 100000001 bytes, at most 100000000 are allowed; is this a safetensors "
+         "file?"},
         {"\x00\xe1\xf5\x05\0\0\0\0{}", 10, "m: header of 100000000 bytes, but only 2 bytes follow"},
         {"\0\0\0\0\0\0\0\0", 8, "m: header byte 0: the header does not begin with '{'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bal_safetensors *file = NULL;
         bal_error err = {0};
-        assert_int_equal(bal_safetensors_open_memory(cases[i].bytes, cases[i].size, "m", &file, &err),
-                         BAL_EFORMAT);
+        assert_int_equal(
+            bal_safetensors_open_memory(cases[i].bytes, cases[i].size, "m", &file, &err),
+            BAL_EFORMAT);
         assert_string_equal(err.message, cases[i].message);
     }
 }
 
-#define ONE(shape, offsets) "{\"a\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
-#define A(begin, end, n) "\"a\":{\"dtype\":\"U8\",\"shape\":[" n "],\"data_offsets\":[" begin "," end "]}"
-#define B(begin, end, n) "\"b\":{\"dtype\":\"U8\",\"shape\":[" n "],\"data_offsets\":[" begin "," end "]}"
+#define ONE(shape, offsets)                                                                        \
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+#define A(begin, end, n)                                                                           \
+    "\"a\":{\"dtype\":\"U8\",\"shape\":[" n "],\"data_offsets\":[" begin "," end "]}"
+#define B(begin, end, n)                                                                           \
+    "\"b\":{\"dtype\":\"U8\",\"shape\":[" n "],\"data_offsets\":[" begin "," end "]}"
 
 static void grammar(void **state) {
     assert_refused(" {}", 0, "m: header byte 0: the header does not begin with '{'");
     assert_refused("[]", 0, "m: header byte 0: the header does not begin with '{'");
     assert_refused("{", 0, "m: header byte 1: wanted '\"', found the end of the header");
-    assert_refused("{} {", 0, "m: header byte 3: something other than spaces follows the header's '}'");
-    assert_refused("{}\n", 0, "m: header byte 2: something other than spaces follows the header's '}'");
+    assert_refused("{} {", 0,
+                   "m: header byte 3: something other than spaces follows the header's '}'");
+    assert_refused("{}\n", 0,
+                   "m: header byte 2: something other than spaces follows the header's '}'");
     assert_refused("{\"a\" 1}", 0, "m: header byte 5: wanted ':', found byte 0x31");
     assert_refused("{\"a\":1}", 0, "m: header byte 5: wanted '{', found byte 0x31");
     assert_refused("{\"a\":{}}", 0, "m: header byte 6: wanted '\"', found byte 0x7D");
@@ -209,16 +221,21 @@ static void grammar(void **state) {
     assert_refused("{\"a", 0, "m: header byte 3: a string does not end");
     assert_refused("{\"a\\", 0, "m: header byte 4: a string does not end");
     assert_refused("{\"a\\x\":1}", 0, "m: header byte 5: unknown escape in a string (byte 0x78)");
-    assert_refused("{\"\\u00g0\":1}", 0, "m: header byte 6: four hexadecimal digits must follow \\u");
+    assert_refused("{\"\\u00g0\":1}", 0,
+                   "m: header byte 6: four hexadecimal digits must follow \\u");
     assert_refused("{\"\\u0000\":1}", 0, "m: header byte 8: a string holds the character NUL");
-    assert_refused("{\"\\ud800\":1}", 0, "m: header byte 8: a string holds half a character (\\ud800)");
+    assert_refused("{\"\\ud800\":1}", 0,
+                   "m: header byte 8: a string holds half a character (\\ud800)");
     assert_refused("{\"\\udc00\\ud800\":1}", 0,
                    "m: header byte 8: a string holds half a character (\\udc00)");
     assert_refused("{\"\\ud800\\u0041\":1}", 0,
                    "m: header byte 14: a string holds half a character (\\ud800)");
-    assert_refused("{" A("0", "1", "1") "," "}", 1, "m: header byte 53: wanted '\"', found byte 0x7D");
+    assert_refused("{" A("0", "1", "1") ","
+                                        "}",
+                   1, "m: header byte 53: wanted '\"', found byte 0x7D");
     assert_refused("{\"__metadata__\":null}", 0, "m: header byte 16: wanted '{', found byte 0x6E");
-    assert_refused("{\"__metadata__\":{\"a\":1}}", 0, "m: header byte 21: wanted '\"', found byte 0x31");
+    assert_refused("{\"__metadata__\":{\"a\":1}}", 0,
+                   "m: header byte 21: wanted '\"', found byte 0x31");
     assert_refused("{\"__metadata__\":{\"a\":\"1\",}}", 0,
                    "m: header byte 25: wanted '\"', found byte 0x7D");
 }
@@ -247,11 +264,13 @@ static void entries(void **state) {
                    "m: header byte 47: a number does not fit 63 bits");
     assert_refused(ONE("[1,1,1,1,1,1,1]", "[0,4]"), 4,
                    "m: header byte 42: tensor 'a' has more than 6 dimensions");
-    assert_refused(ONE("[1]", "[4,0]"), 4, "m: header byte 53: tensor 'a' ends before it begins (4, 0)");
+    assert_refused(ONE("[1]", "[4,0]"), 4,
+                   "m: header byte 53: tensor 'a' ends before it begins (4, 0)");
     assert_refused(ONE("[1]", "[0]"), 4, "m: header byte 49: wanted ',', found byte 0x5D");
     assert_refused(ONE("[1]", "[0,4,4]"), 4, "m: header byte 51: wanted ']', found byte 0x2C");
-    assert_refused(ONE("[2]", "[0,4]"), 4, "m: header byte 53: tensor 'a': shape and dtype make 8 bytes, "
-                                           "data_offsets span 4");
+    assert_refused(ONE("[2]", "[0,4]"), 4,
+                   "m: header byte 53: tensor 'a': shape and dtype make 8 bytes, "
+                   "data_offsets span 4");
     assert_refused(ONE("[4611686018427387904,4611686018427387904]", "[0,0]"), 0,
                    "m: header byte 91: tensor 'a' has a shape whose size overflows");
     assert_refused("{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,2]}}", 2,
@@ -271,9 +290,12 @@ static void tensors_against_each_other(void **state) {
                    "m: the tensors span 2 bytes of data, the file holds 1; it was cut short");
     assert_refused("{}", 1, "m: the tensors span 0 bytes of data, the file holds 1");
     assert_refused("{" A("0", "1", "1") "," A("1", "2", "1") "}", 2, "m: tensor 'a' comes twice");
-    assert_refused("{" A("0", "1", "1") ",\"\\u0061\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}",
-                   2, "m: tensor 'a' comes twice");
-    assert_refused("{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, "m: metadata key 'k' comes twice");
+    assert_refused(
+        "{" A("0", "1",
+              "1") ",\"\\u0061\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}",
+        2, "m: tensor 'a' comes twice");
+    assert_refused("{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0,
+                   "m: metadata key 'k' comes twice");
     assert_refused("{\"__metadata__\":{},\"__metadata__\":{}}", 0,
                    "m: header byte 34: the key '__metadata__' comes twice");
 }
@@ -282,8 +304,9 @@ static void tensors_against_each_other(void **state) {
 static void unusual_but_valid(void **state) {
     bal_safetensors *file = NULL;
     bal_error err = {0};
-    const char *header = "{ \"\\u00fc\\ud83d\\ude00\\n\\/\" :\t{\"shape\":[ 2 ,1],\r\n\"data_offsets\":[2,6],"
-                         "\"dtype\":\"I16\"}," A("0", "2", "2") "," B("2", "2", "0") "}  ";
+    const char *header =
+        "{ \"\\u00fc\\ud83d\\ude00\\n\\/\" :\t{\"shape\":[ 2 ,1],\r\n\"data_offsets\":[2,6],"
+        "\"dtype\":\"I16\"}," A("0", "2", "2") "," B("2", "2", "0") "}  ";
     if (open_made(header, 6, &file, &err) != BAL_OK) fail_msg("%s", err.message);
     assert_int_equal(bal_safetensors_count(file), 3);
     assert_string_equal(bal_safetensors_at(file, 0)->name, "a");
@@ -299,12 +322,14 @@ static void data_is_aligned(void **state) {
     for (int spaces = 0; spaces < 8; spaces++) {
         char header[256];
         snprintf(header, sizeof header,
-                 "{" A("0", "3", "3") ",\"d\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[3,19]}}%*s",
+                 "{" A("0", "3",
+                       "3") ",\"d\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[3,19]}}%*s",
                  spaces, "");
         bal_text text = make_file(header, 19);
         assert_int_equal(bal_file_replace(path, text.data, text.length, NULL), BAL_OK);
         bal_safetensors *files[2] = {open_file(path), NULL};
-        assert_int_equal(bal_safetensors_open_memory(text.data, text.length, "m", &files[1], NULL), BAL_OK);
+        assert_int_equal(bal_safetensors_open_memory(text.data, text.length, "m", &files[1], NULL),
+                         BAL_OK);
         for (int i = 0; i < 2; i++) {
             const bal_safetensor *tensor =
                 assert_tensor(files[i], "d", "F64", BAL_F64, BAL_SHAPE1(2), 16);
@@ -339,7 +364,8 @@ static void unwritable_content(void **state) {
     t[1].bytes = 7;
     bal_error_clear(&err);
     assert_int_equal(bal_safetensors_write(path, t, 2, pairs, 2, &err), BAL_EINVAL);
-    assert_string_equal(err.message, "tensor 'b': 7 bytes do not fit its shape and type (8 wanted)");
+    assert_string_equal(err.message,
+                        "tensor 'b': 7 bytes do not fit its shape and type (8 wanted)");
     t[1].bytes = 8;
     t[1].shape.dim[0] = -2;
     assert_int_equal(bal_safetensors_write(path, t, 2, pairs, 2, NULL), BAL_EINVAL);
@@ -370,13 +396,17 @@ static void places_that_are_no_files(void **state) {
     scratch_free(folder);
 }
 
-/* Storage that fails at any call leaves the old file, or from the rename on the new one: never half. */
+/* Storage that fails at any call leaves the old file, or from the rename on the new one: never
+ * half. */
 static void file_is_whole_on_failing_storage(void **state) {
     char *folder = scratch_new();
     char *path = bal_path_join(folder, "m.safetensors");
     static unsigned char values[300000];
-    bal_safetensor tensor = {.name = "a", .dtype = BAL_U8, .shape = BAL_SHAPE1(sizeof values),
-                             .data = values, .bytes = sizeof values};
+    bal_safetensor tensor = {.name = "a",
+                             .dtype = BAL_U8,
+                             .shape = BAL_SHAPE1(sizeof values),
+                             .data = values,
+                             .bytes = sizeof values};
     assert_int_equal(bal_safetensors_write(path, &tensor, 1, NULL, 0, NULL), BAL_OK);
     int failures = 0, before = 0;
     for (;; failures++) {
@@ -387,7 +417,8 @@ static void file_is_whole_on_failing_storage(void **state) {
         bal_file_fail_after(-1);
         bal_safetensors *file = open_file(path);
         const unsigned char *kept = bal_safetensors_at(file, 0)->data;
-        assert_true(kept[0] == (status == BAL_OK ? failures + 1 : before) || kept[0] == failures + 1);
+        assert_true(kept[0] == (status == BAL_OK ? failures + 1 : before) ||
+                    kept[0] == failures + 1);
         assert_int_equal(kept[sizeof values - 1], kept[0]);
         if (failures == 0) assert_int_equal(kept[0], 0);
         before = kept[0];
@@ -405,7 +436,8 @@ static bal_status read_and_write(const char *path, bal_error *err) {
     bal_status status = bal_safetensors_open(GOLDEN("types"), &file, err);
     if (status == BAL_OK) {
         const bal_safetensors_pair pairs[2] = {{"a", "1"}, {"b", "2"}};
-        const bal_safetensor tensors[2] = {*bal_safetensors_at(file, 3), *bal_safetensors_at(file, 1)};
+        const bal_safetensor tensors[2] = {*bal_safetensors_at(file, 3),
+                                           *bal_safetensors_at(file, 1)};
         status = bal_safetensors_write(path, tensors, 2, pairs, 2, err);
     }
     bal_safetensors_close(file);

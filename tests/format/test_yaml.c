@@ -111,7 +111,8 @@ static void structure_and_positions(void **state) {
     assert_null(bal_yaml_get(hidden, "512"));
     assert_null(bal_yaml_get(NULL, "x"));
     int children = 0;
-    bal_yaml_each (child, root) children++;
+    bal_yaml_each (child, root)
+        children++;
     assert_int_equal(children, 6);
 }
 
@@ -207,8 +208,9 @@ static void refusals(void **state) {
     assert_refused("x: {b: 1, 'b': 2}", "t.yaml:1:11: key 'b' again; it already stands at 1:5");
     assert_refused("a:\n\tb: 1\n", "t.yaml:2:1: a tab; use spaces (in double quotes \\t)");
     assert_refused("a: b\t# c\n", "t.yaml:1:5: a tab");
-    assert_refused("a: [1, 2\nb: 3\n",
-                   "t.yaml:3:1: flow sequence without a closing bracket (in brackets opened at 1:4)");
+    assert_refused(
+        "a: [1, 2\nb: 3\n",
+        "t.yaml:3:1: flow sequence without a closing bracket (in brackets opened at 1:4)");
     assert_refused("a: {b: [1, 2}\n", "t.yaml:1:13: mismatched flow mapping end");
     assert_refused("a: \"b\n", "t.yaml:1:");
     assert_refused("a: b: c\n", "t.yaml:1:5: ");
@@ -231,7 +233,9 @@ static void refusals(void **state) {
     assert_refused("\xc3\xbc: \xef\xbb\xbf\n", "t.yaml:1:4: control character U+FEFF");
     assert_refused("a: \xef\xbf\xbf\n", "t.yaml:1:4: control character U+FFFF");
     assert_refused("\xc3\xbc: \xff\n", "t.yaml:1:4: byte 0xFF is not UTF-8");
-    assert_refused("\xff\xfe" "a", "t.yaml:1:1: byte 0xFF is not UTF-8");
+    assert_refused("\xff\xfe"
+                   "a",
+                   "t.yaml:1:1: byte 0xFF is not UTF-8");
     assert_refused("a: \"\\0\"\n", "t.yaml:1:4: an escape that stands for NUL");
     assert_refused("a: \"\\ud800\"\n", "t.yaml:1:5: ");
     assert_refused("a: @x\n", "t.yaml:1:4: ");
@@ -243,7 +247,11 @@ static void refusals(void **state) {
 }
 
 static void accepted_oddities(void **state) {
-    assert_string_equal(bal_yaml_get(parse("\xef\xbb\xbf" "a: b\r\nc: d\r\n"), "c")->text, "d");
+    assert_string_equal(bal_yaml_get(parse("\xef\xbb\xbf"
+                                           "a: b\r\nc: d\r\n"),
+                                     "c")
+                            ->text,
+                        "d");
     assert_string_equal(bal_yaml_get(parse("%YAML 1.2\n---\na: b\n..."), "a")->text, "b");
     assert_string_equal(bal_yaml_get(parse("a: \"\\x41\\u00fc\\U0001F600\""), "a")->text,
                         "A\xc3\xbc\xf0\x9f\x98\x80");
@@ -272,14 +280,16 @@ static void billion_laughs(void **state) {
     bal_text_puts(&text, "l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n");
     for (int i = 1; i < 9; i++) {
         bal_text_printf(&text, "l%d: &l%d [", i, i);
-        for (int j = 0; j < 10; j++) bal_text_printf(&text, "*l%d%s", i - 1, j < 9 ? ", " : "]\n");
+        for (int j = 0; j < 10; j++)
+            bal_text_printf(&text, "*l%d%s", i - 1, j < 9 ? ", " : "]\n");
     }
     assert_refused(text.data, "t.yaml:6:10: more than 200000 values");
     bal_text_release(&text);
 }
 
 static void put_repeated(bal_text *text, const char *piece, int count) {
-    for (int i = 0; i < count; i++) bal_text_puts(text, piece);
+    for (int i = 0; i < count; i++)
+        bal_text_puts(text, piece);
 }
 
 static void limits(void **state) {
@@ -307,7 +317,8 @@ static void limits(void **state) {
     assert_refused(text.data, "t.yaml:3:35: nested deeper than 64 levels");
 
     bal_text_clear(&text);
-    for (int i = 0; i <= BAL_YAML_ANCHORS_MAX; i++) bal_text_printf(&text, "- &a%d x\n", i);
+    for (int i = 0; i <= BAL_YAML_ANCHORS_MAX; i++)
+        bal_text_printf(&text, "- &a%d x\n", i);
     assert_refused(text.data, "t.yaml:101:9: more than 100 anchors");
 
     bal_text_clear(&text);
@@ -343,7 +354,8 @@ static void many_empty_lines(void **state) {
 
 static void many_keys(void **state) {
     bal_text text = {0};
-    for (int i = 0; i < 50000; i++) bal_text_printf(&text, "k%d: %d\n", i, i);
+    for (int i = 0; i < 50000; i++)
+        bal_text_printf(&text, "k%d: %d\n", i, i);
     assert_int_equal(parse(text.data)->count, 50000);
     bal_text_puts(&text, "k777: 1\n");
     assert_refused(text.data, "t.yaml:50001:1: key 'k777' again; it already stands at 778:1");
@@ -465,13 +477,66 @@ static void written_layout(void **state) {
 /* Text that YAML would take for something else, in every place text can stand. */
 static void awkward_texts(void **state) {
     static const char *const texts[] = {
-        "",      " ",     "a ",     " a",   "a  b",   "- a",   "-",     "---",   "...",  "? a",
-        "a: b",  "a:",    "a #b",   "#",    "&a",     "*a",    "!a",    "|",     ">",    "%a",
-        "@a",    "`a",    "{a}",    "[a]",  "a, b",   "'a'",   "\"a\"", "a\\b",  "a\nb", "a\n",
-        "\t",    "a\tb",  "null",   "~",    "true",   "1",     "0x1",   ".nan",  "=",    "<<",
-        "\x01",  "\x1b[1m", "\x7f", "\xc2\x85", "\xc2\xa0", "\xe2\x80\xa8", "\xef\xbb\xbf",
-        "\xef\xbf\xbf", "\xf0\x9f\x98\x80", "${BALLAST_DATA:-../x}/a b.npz", "C:\\data\\x",
-        "val.label.recall[A] < 0.05 after 20", "~/x", "a~b", "-1x", "+", "+a", ".", "..", "/",
+        "",
+        " ",
+        "a ",
+        " a",
+        "a  b",
+        "- a",
+        "-",
+        "---",
+        "...",
+        "? a",
+        "a: b",
+        "a:",
+        "a #b",
+        "#",
+        "&a",
+        "*a",
+        "!a",
+        "|",
+        ">",
+        "%a",
+        "@a",
+        "`a",
+        "{a}",
+        "[a]",
+        "a, b",
+        "'a'",
+        "\"a\"",
+        "a\\b",
+        "a\nb",
+        "a\n",
+        "\t",
+        "a\tb",
+        "null",
+        "~",
+        "true",
+        "1",
+        "0x1",
+        ".nan",
+        "=",
+        "<<",
+        "\x01",
+        "\x1b[1m",
+        "\x7f",
+        "\xc2\x85",
+        "\xc2\xa0",
+        "\xe2\x80\xa8",
+        "\xef\xbb\xbf",
+        "\xef\xbf\xbf",
+        "\xf0\x9f\x98\x80",
+        "${BALLAST_DATA:-../x}/a b.npz",
+        "C:\\data\\x",
+        "val.label.recall[A] < 0.05 after 20",
+        "~/x",
+        "a~b",
+        "-1x",
+        "+",
+        "+a",
+        ".",
+        "..",
+        "/",
     };
     bal_yaml_node *map = bal_yaml_new_map(&arena), *nested = bal_yaml_new_map(&arena);
     bal_yaml_node *list = bal_yaml_new_seq(&arena), *rows = bal_yaml_new_seq(&arena);
@@ -518,8 +583,9 @@ static void unwritable_trees(void **state) {
 
 static void equality(void **state) {
     static const char *const unequal[][2] = {
-        {"a", "b"},       {"1", "'1'"},       {"null", "'null'"}, {"[1]", "[1, 1]"},
-        {"{a: 1}", "{b: 1}"}, {"{a: 1, b: 2}", "{b: 2, a: 1}"}, {"[]", "{}"}, {"[a]", "[[a]]"},
+        {"a", "b"},        {"1", "'1'"},         {"null", "'null'"},
+        {"[1]", "[1, 1]"}, {"{a: 1}", "{b: 1}"}, {"{a: 1, b: 2}", "{b: 2, a: 1}"},
+        {"[]", "{}"},      {"[a]", "[[a]]"},
     };
     for (size_t i = 0; i < sizeof unequal / sizeof *unequal; i++)
         assert_false(bal_yaml_equal(parse(unequal[i][0]), parse(unequal[i][1])));
@@ -547,7 +613,8 @@ static bal_status read_large(bal_error *err) {
     static char text[40000];
     int length = 0;
     for (int i = 0; i < 500; i++)
-        length += snprintf(text + length, sizeof text - (size_t)length, "key%04d: [some text, 0x10]\n", i);
+        length += snprintf(text + length, sizeof text - (size_t)length,
+                           "key%04d: [some text, 0x10]\n", i);
     bal_arena local = {0};
     bal_yaml_node *root = NULL;
     bal_status status = bal_yaml_parse(&local, text, (size_t)length, "t", &root, err);

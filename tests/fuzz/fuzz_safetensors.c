@@ -1,5 +1,5 @@
-/* An accepted file has named tensors that can be found and whose bytes can all be read, and they make up
- * the whole data section. */
+/* An accepted file has named tensors that can be found and whose bytes can all be read, and they
+ * make up the whole data section. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +19,8 @@ static void visit(const bal_safetensors *file, size_t size) {
             if (!bal_shape_bytes(&tensor->shape, tensor->dtype, &wanted)) abort();
             if (wanted != tensor->bytes || (uintptr_t)data % bal_dtype_size(tensor->dtype)) abort();
         }
-        for (size_t byte = 0; byte < tensor->bytes; byte++) sink += data[byte];
+        for (size_t byte = 0; byte < tensor->bytes; byte++)
+            sink += data[byte];
         total += tensor->bytes;
     }
     if (total > size) abort();
@@ -30,7 +31,8 @@ static void visit(const bal_safetensors *file, size_t size) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bal_error err = {0};
     bal_safetensors *file = NULL;
-    bal_status status = bal_safetensors_open_memory(size ? (const void *)data : "", size, "f", &file, &err);
+    bal_status status =
+        bal_safetensors_open_memory(size ? (const void *)data : "", size, "f", &file, &err);
     if (status == BAL_OK)
         visit(file, size);
     else if (status != BAL_EFORMAT || strncmp(err.message, "f: ", 3) != 0)

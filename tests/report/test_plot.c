@@ -1,5 +1,6 @@
-/* report/plot_*.c: pictures are decoded again and looked at where the data must be and where it must not;
- * awkward data, refusals, failing memory and storage. cairo's own malloc cannot be failed from here. */
+/* report/plot_*.c: pictures are decoded again and looked at where the data must be and where it
+ * must not; awkward data, refusals, failing memory and storage. cairo's own malloc cannot be failed
+ * from here. */
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -20,9 +21,12 @@
 #include "report/plot.h"
 #include "scratch.h"
 
-/* fontconfig keeps what it read about fonts until the end; LeakSanitizer cannot see all of its pointers. */
+/* fontconfig keeps what it read about fonts until the end; LeakSanitizer cannot see all of its
+ * pointers. */
 const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) { return "leak:libfontconfig"; }
+const char *__lsan_default_suppressions(void) {
+    return "leak:libfontconfig";
+}
 
 /* A picture read back. */
 typedef struct picture {
@@ -95,7 +99,8 @@ static box find_color(const picture *p, bal_color color, int from_y) {
 
 static int count_in_column(const picture *p, bal_color color, int x, int from_y) {
     int count = 0;
-    for (int y = from_y; y < p->height; y++) count += near(pixel(p, x, y), packed(color));
+    for (int y = from_y; y < p->height; y++)
+        count += near(pixel(p, x, y), packed(color));
     return count;
 }
 
@@ -104,9 +109,11 @@ enum { BELOW_HEAD = 110 };
 /* A rising line with a hole in the middle: colour at both ends, none in the hole. */
 static void lines_have_gaps(void **state) {
     double y[101];
-    for (int i = 0; i <= 100; i++) y[i] = i > 40 && i < 60 ? NAN : i / 100.0;
+    for (int i = 0; i <= 100; i++)
+        y[i] = i > 40 && i < 60 ? NAN : i / 100.0;
     bal_plot_series series = {.label = "a", .y = y, .count = 101};
-    bal_plot_lines plot = {.title = "t", .x_label = "x", .y_label = "y", .series = &series, .n_series = 1};
+    bal_plot_lines plot = {
+        .title = "t", .x_label = "x", .y_label = "y", .series = &series, .n_series = 1};
     assert_int_equal(bal_plot_lines_write(&plot, path, NULL), BAL_OK);
     picture p = load();
     assert_int_equal(p.width, 860 * BAL_CANVAS_SCALE);
@@ -130,7 +137,8 @@ static void dense_lines_keep_extremes(void **state) {
     enum { COUNT = 1000000 };
     double *y = calloc(COUNT, sizeof *y);
     assert_non_null(y);
-    for (int i = 0; i < COUNT; i++) y[i] = 1 + i % 2 * 0.01;
+    for (int i = 0; i < COUNT; i++)
+        y[i] = 1 + i % 2 * 0.01;
     y[COUNT / 2] = 100;
     y[COUNT / 4] = NAN;
     bal_plot_series series = {.y = y, .count = COUNT};
@@ -169,13 +177,21 @@ static void awkward_lines(void **state) {
     static const double *const data[] = {wild, same, none, one};
     static const size_t counts[] = {8, 3, 2, 1};
     for (size_t i = 0; i < 4 * 2 * 2; i++) {
-        bal_plot_series series[2] = {{.label = "\xff broken \n", .x = data[i / 4 % 2 ? i % 4 : 0], .y = data[i % 4],
+        bal_plot_series series[2] = {{.label = "\xff broken \n",
+                                      .x = data[i / 4 % 2 ? i % 4 : 0],
+                                      .y = data[i % 4],
                                       .count = counts[i % 4]},
                                      {.label = "", .y = NULL, .count = 0}};
         if (i / 4 % 2 == 0) series[0].x = NULL;
         bal_plot_mark marks[] = {{NAN, "nowhere"}, {1, NULL}, {0, "zero"}};
-        bal_plot_lines plot = {.title = "g\xc3\xbc\xc3", .series = series, .n_series = 2, .x_marks = marks,
-                               .y_marks = marks, .n_x_marks = 3, .n_y_marks = 3, .log_y = i >= 8};
+        bal_plot_lines plot = {.title = "g\xc3\xbc\xc3",
+                               .series = series,
+                               .n_series = 2,
+                               .x_marks = marks,
+                               .y_marks = marks,
+                               .n_x_marks = 3,
+                               .n_y_marks = 3,
+                               .log_y = i >= 8};
         assert_int_equal(bal_plot_lines_write(&plot, path, NULL), BAL_OK);
         cairo_surface_destroy(load().surface);
     }
@@ -215,19 +231,31 @@ static void heat_cells(void **state) {
 static void awkward_matrices(void **state) {
     double *values = calloc(BAL_PLOT_CELLS_MAX * BAL_PLOT_CELLS_MAX, sizeof *values);
     assert_non_null(values);
-    static const char *const names[] = {"", "a very long name that does not fit anywhere in the picture", "\xff"};
+    static const char *const names[] = {
+        "", "a very long name that does not fit anywhere in the picture", "\xff"};
     static const double fills[] = {0, 1, -1, NAN, INFINITY, DBL_MAX, -DBL_MAX, 1e-320, 123456789};
     for (size_t i = 0; i < sizeof fills / sizeof *fills; i++) {
-        for (int j = 0; j < 9; j++) values[j] = fills[j % 2 ? 0 : i];
-        bal_plot_heat plot = {.title = "t", .x_label = "x", .y_label = "y", .values = values, .rows = 3,
-                              .columns = 3, .row_names = names, .column_names = names};
+        for (int j = 0; j < 9; j++)
+            values[j] = fills[j % 2 ? 0 : i];
+        bal_plot_heat plot = {.title = "t",
+                              .x_label = "x",
+                              .y_label = "y",
+                              .values = values,
+                              .rows = 3,
+                              .columns = 3,
+                              .row_names = names,
+                              .column_names = names};
         assert_int_equal(bal_plot_heat_write(&plot, path, NULL), BAL_OK);
         cairo_surface_destroy(load().surface);
     }
     static const size_t sizes[][2] = {{1, 1}, {1, 200}, {200, 1}, {200, 200}, {30, 31}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        bal_plot_heat plot = {.title = "t", .values = values, .rows = sizes[i][0], .columns = sizes[i][1],
-                              .low = -1, .high = 1};
+        bal_plot_heat plot = {.title = "t",
+                              .values = values,
+                              .rows = sizes[i][0],
+                              .columns = sizes[i][1],
+                              .low = -1,
+                              .high = 1};
         assert_int_equal(bal_plot_heat_write(&plot, path, NULL), BAL_OK);
     }
     bal_error err = {0};
@@ -261,15 +289,24 @@ static void awkward_bars(void **state) {
     static double values[COUNT];
     static const char *names[COUNT], *const labels[] = {"a", "b", "c", "d", "e", "f"};
     const double *all[BAL_PLOT_GROUP_MAX];
-    for (int i = 0; i < COUNT; i++) names[i] = i % 3 ? "name" : "\xc3";
-    for (int i = 0; i < BAL_PLOT_GROUP_MAX; i++) all[i] = values;
+    for (int i = 0; i < COUNT; i++)
+        names[i] = i % 3 ? "name" : "\xc3";
+    for (int i = 0; i < BAL_PLOT_GROUP_MAX; i++)
+        all[i] = values;
     static const double fills[] = {0, -1, NAN, INFINITY, DBL_MAX, -DBL_MAX, 1e-320};
     for (size_t i = 0; i < sizeof fills / sizeof *fills; i++) {
         values[0] = fills[i];
         bal_plot_mark marks[] = {{0.5, "a label at the side"}, {INFINITY, "b"}};
-        bal_plot_bars plot = {.title = "t", .x_label = "x", .y_label = "y", .names = names, .labels = labels,
-                              .values = all, .count = i % 2 ? COUNT : 1, .n_series = i % 2 ? 6 : 1,
-                              .y_marks = marks, .n_y_marks = 2};
+        bal_plot_bars plot = {.title = "t",
+                              .x_label = "x",
+                              .y_label = "y",
+                              .names = names,
+                              .labels = labels,
+                              .values = all,
+                              .count = i % 2 ? COUNT : 1,
+                              .n_series = i % 2 ? 6 : 1,
+                              .y_marks = marks,
+                              .n_y_marks = 2};
         assert_int_equal(bal_plot_bars_write(&plot, path, NULL), BAL_OK);
         cairo_surface_destroy(load().surface);
     }
@@ -319,7 +356,8 @@ static void failing_memory_and_storage(void **state) {
     bal_file_fail_after(-1);
     cairo_surface_destroy(load().surface);
     bal_plot_lines empty = {0};
-    assert_int_equal(bal_plot_lines_write(&empty, "/nonexistent/folder/p.png", NULL), BAL_ENOTFOUND);
+    assert_int_equal(bal_plot_lines_write(&empty, "/nonexistent/folder/p.png", NULL),
+                     BAL_ENOTFOUND);
 }
 
 int main(void) {

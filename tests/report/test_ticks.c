@@ -71,8 +71,8 @@ static void whole_numbers(void **state) {
 }
 
 static void ranges_become_drawable(void **state) {
-    static const double values[] = {0,    1,       -1,        1e-320,   DBL_MIN, DBL_MAX,
-                                    -DBL_MAX, INFINITY, -INFINITY, NAN, 1e300,   0.1};
+    static const double values[] = {0,        1,        -1,        1e-320, DBL_MIN, DBL_MAX,
+                                    -DBL_MAX, INFINITY, -INFINITY, NAN,    1e300,   0.1};
     size_t count = sizeof values / sizeof *values;
     for (size_t i = 0; i < count * count * 2; i++) {
         double low = values[i % count], high = values[i / count % count];
@@ -88,7 +88,8 @@ static void any_linear_axis(void **state) {
     bal_random random;
     bal_random_init(&random, 1, 1);
     for (int trial = 0; trial < 20000; trial++) {
-        double low = bal_random_normal(&random) * pow(10, (double)bal_random_below(&random, 40) - 20);
+        double low =
+            bal_random_normal(&random) * pow(10, (double)bal_random_below(&random, 40) - 20);
         double high = low + fabs(bal_random_normal(&random)) *
                                 pow(10, (double)bal_random_below(&random, 40) - 20);
         bal_ticks_sane_range(&low, &high, false);
@@ -99,9 +100,11 @@ static void any_linear_axis(void **state) {
         for (int i = 0; i < ticks.count; i++) {
             double value = ticks.values[i];
             assert_true(value >= low - span * 1e-6 && value <= high + span * 1e-6);
-            assert_true(fabs(strtod(ticks.labels[i], NULL) - value) <= step * 0.06 + fabs(value) * 1e-9);
+            assert_true(fabs(strtod(ticks.labels[i], NULL) - value) <=
+                        step * 0.06 + fabs(value) * 1e-9);
             if (i == 0) continue;
-            assert_true(fabs(value - ticks.values[i - 1] - step) < step * 1e-6 + fabs(value) * 1e-15);
+            assert_true(fabs(value - ticks.values[i - 1] - step) <
+                        step * 1e-6 + fabs(value) * 1e-15);
             assert_string_not_equal(ticks.labels[i], ticks.labels[i - 1]);
         }
     }
@@ -128,9 +131,9 @@ static void short_numbers(void **state) {
     static const struct {
         double value;
         const char *text;
-    } cases[] = {{0, "0"},        {-0.0, "0"},       {1, "1"},        {0.954, "0.95"},
-                 {0.004, "0.004"}, {1234, "1234"},    {1.5, "1.5"},    {123.456, "123"},
-                 {1e7, "1e+07"},   {2e-5, "2e-05"},   {NAN, "-"},      {-0.25, "-0.25"}};
+    } cases[] = {{0, "0"},         {-0.0, "0"},     {1, "1"},     {0.954, "0.95"},
+                 {0.004, "0.004"}, {1234, "1234"},  {1.5, "1.5"}, {123.456, "123"},
+                 {1e7, "1e+07"},   {2e-5, "2e-05"}, {NAN, "-"},   {-0.25, "-0.25"}};
     char text[24];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bal_ticks_short(cases[i].value, text, sizeof text);
@@ -140,12 +143,9 @@ static void short_numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_linear_axes),
-        cmocka_unit_test(known_log_axes),
-        cmocka_unit_test(whole_numbers),
-        cmocka_unit_test(ranges_become_drawable),
-        cmocka_unit_test(any_linear_axis),
-        cmocka_unit_test(any_log_axis),
+        cmocka_unit_test(known_linear_axes), cmocka_unit_test(known_log_axes),
+        cmocka_unit_test(whole_numbers),     cmocka_unit_test(ranges_become_drawable),
+        cmocka_unit_test(any_linear_axis),   cmocka_unit_test(any_log_axis),
         cmocka_unit_test(short_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
