@@ -69,11 +69,14 @@ bal_status bal_json_parse(const char *bytes, size_t length, const char *source, 
     json_error_t failure;
     refused_bytes = 0;
     json_t *value = json_loadb(bytes, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &failure);
+    if (refused_bytes > 0) { /* also with a value: jansson 2.14 drops a character that way */
+        json_decref(value);
+        return bal_fail_memory(err, refused_bytes);
+    }
     if (value) {
         *ret_value = value;
         return BAL_OK;
     }
-    if (refused_bytes > 0) return bal_fail_memory(err, refused_bytes);
     int line = failure.line > 0 ? failure.line : 1;
     int column = failure.column > 0 ? failure.column : 1;
     return bal_fail(err, BAL_EFORMAT, "%s:%d:%d: %s", source, line, column, failure.text);

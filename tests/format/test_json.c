@@ -288,7 +288,10 @@ static bal_status parse_and_write(bal_error *err) {
     bal_text text = {0};
     bal_status status = parse(
         "{\"a\": [1, 2.5, {\"b\": \"a longer string than any inline buffer\"}]}", &value, err);
-    if (status == BAL_OK) status = bal_json_write(value, 2, &text, err);
+    if (status == BAL_OK) status = bal_json_write(value, BAL_JSON_LINE, &text, err);
+    if (status == BAL_OK) /* nothing may get lost on the way to success */
+        assert_string_equal(text.data,
+                            "{\"a\": [1, 2.5, {\"b\": \"a longer string than any inline buffer\"}]}");
     bal_text_release(&text);
     json_decref(value);
     return status;
