@@ -16,7 +16,7 @@ enum { CHANGES = 20, CHANGES_NEEDED = 8 };
 static const bal_detector_option options[] = {
     {"drop", 0.25, "share of the gain over the prior that is lost again", 0, 1e6, false},
     {"for", 5, "consecutive evaluations that far below the best", 1, 1e6, true},
-    {"noise", 4, "standard deviations of an evaluation that the loss also exceeds", 0, 1e6, false},
+    {"noise", 6, "standard deviations of an evaluation that the loss also exceeds", 0, 1e6, false},
     {.name = NULL},
 };
 

@@ -327,12 +327,13 @@ static int64_t degraded_at(const double *monitored, int32_t n, double prior, boo
 static void damage_after_the_peak(void **state) {
     const double peak[] = {0.4,  0.45, 0.5,  0.53, 0.55, 0.56, 0.5,  0.44, 0.4,
                            0.36, 0.34, 0.33, 0.33, 0.32, 0.32, 0.32, 0.32, 0.31};
-    /* The best is .56, a quarter of its gain .14: from evaluation 9 on, five in a row. */
-    assert_int_equal(degraded_at(peak, COUNT(peak), 0, false), 13);
+    /* The best is .56, a quarter of its gain .14, but the decline itself looks like noise of up to
+     * .20 at first: that much is lost from evaluation 11 on, five in a row. */
+    assert_int_equal(degraded_at(peak, COUNT(peak), 0, false), 15);
     double loss[COUNT(peak)];
     for (int i = 0; i < COUNT(peak); i++)
         loss[i] = 1 - peak[i];
-    assert_int_equal(degraded_at(loss, COUNT(peak), 1, true), 13);
+    assert_int_equal(degraded_at(loss, COUNT(peak), 1, true), 15);
     assert_int_equal(degraded_at(peak, COUNT(peak), NAN, false), 0); /* no yardstick */
     assert_int_equal(degraded_at(peak, COUNT(peak), 0.6, false), 0); /* nothing was gained */
 }
