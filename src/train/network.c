@@ -107,6 +107,14 @@ static bal_status make_groups(bal_network *network, bal_error *err) {
         if (!isnan(recipe->groups[i].weight_decay))
             group->weight_decay = recipe->groups[i].weight_decay;
     }
+    /* A recipe holds defaults also for what its optimiser does not have. */
+    bool decoupled = strcmp(recipe->optimizer.kind, "adamw") == 0;
+    for (int32_t i = 0; i < network->n_groups; i++) {
+        if (decoupled)
+            network->groups[i].l2 = 0;
+        else
+            network->groups[i].weight_decay = 0;
+    }
     return BAL_OK;
 }
 
