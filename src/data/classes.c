@@ -1,23 +1,38 @@
-/* Class lists. Labels are compared as text: a number is its shortest decimal form, so that 7, 7.0 and "7" from
- * different files are one class. See data/classes.h. */
+/* Class lists, on a hash table of names so that a million rows of a thousand classes stay cheap;
+ * see data/classes.h. */
 #include "data/classes.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/text.h"
 
-enum { CLASSES_MAX = 65536 };
+/* ---- labels ---- */
+
+/** Shortest decimal form, the sign of a zero dropped. */
+static void format_number(double number, char text[32]) {
+    bal_text_format_double(number + 0.0, text);
+}
 
 /** The label of a row as text, NULL when missing. `number` is room for a formatted number. */
 static const char *label_text(const bal_column *column, int64_t row, char number[32]) {
     if (column->is_text) return column->text[row];
     if (isnan(column->number[row])) return NULL;
-    bal_text_format_double(column->number[row], number);
+    format_number(column->number[row], number);
     return number;
+}
+
+/** A name that is a finite number in another form: "07", "7.0". */
+static bool plain_number(const char *name, char number[32]) {
+    double value;
+    if (!bal_text_parse_double(name, strlen(name), &value) || !isfinite(value)) return false;
+    format_number(value, number);
+    return strcmp(name, number) != 0;
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -32,98 +47,150 @@ static int compare_numbers(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-/* A small open-addressing set of names, so that a million rows of a thousand classes stay cheap. */
-typedef struct name_set {
-    char **slots;
+/* ---- names to ids: open addressing, at most half full ---- */
+
+typedef struct name_slot {
+    char *name; /* owned; NULL: free */
+    int32_t id;
+} name_slot;
+
+typedef struct name_map {
+    name_slot *slots;
     size_t capacity; /* a power of two */
     size_t count;
-} name_set;
+} name_map;
 
-static size_t find_slot(char *const *slots, size_t capacity, const char *name) {
-    uint64_t hash = 1469598103934665603u;
-    for (const char *c = name; *c; c++)
-        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
-    size_t slot = (size_t)(hash ^ hash >> 32) & (capacity - 1);
-    while (slots[slot] && strcmp(slots[slot], name) != 0)
-        slot = (slot + 1) & (capacity - 1);
+enum { AMBIGUOUS = -2 };
+
+static name_slot *find_slot(name_slot *slots, size_t capacity, const char *name) {
+    uint64_t hash = bal_hash_name(name);
+    size_t at = (size_t)(hash ^ hash >> 32) & (capacity - 1);
+    while (slots[at].name && strcmp(slots[at].name, name) != 0)
+        at = (at + 1) & (capacity - 1);
+    return &slots[at];
+}
+
+static bool grow_map(name_map *map) {
+    size_t capacity = map->capacity ? map->capacity * 2 : 64;
+    name_slot *slots = bal_calloc(capacity, sizeof *slots);
+    if (!slots) return false;
+    for (size_t i = 0; i < map->capacity; i++)
+        if (map->slots[i].name) *find_slot(slots, capacity, map->slots[i].name) = map->slots[i];
+    bal_free(map->slots);
+    map->slots = slots;
+    map->capacity = capacity;
+    return true;
+}
+
+/** The slot of a name, new ones with `id`; NULL: out of memory. */
+static name_slot *add_name(name_map *map, const char *name, int32_t id, bool *ret_new) {
+    if (map->count * 2 >= map->capacity && !grow_map(map)) return NULL;
+    name_slot *slot = find_slot(map->slots, map->capacity, name);
+    *ret_new = !slot->name;
+    if (slot->name) return slot;
+    if (!(slot->name = bal_strdup(name))) return NULL;
+    slot->id = id;
+    map->count++;
     return slot;
 }
 
-static bool grow_set(name_set *set) {
-    size_t capacity = set->capacity ? set->capacity * 2 : 64;
-    char **slots = bal_calloc(capacity, sizeof *slots);
-    if (!slots) return false;
-    for (size_t i = 0; i < set->capacity; i++)
-        if (set->slots[i]) slots[find_slot(slots, capacity, set->slots[i])] = set->slots[i];
-    bal_free(set->slots);
-    set->slots = slots;
-    set->capacity = capacity;
-    return true;
+static void release_map(name_map *map) {
+    for (size_t i = 0; i < map->capacity; i++)
+        bal_free(map->slots[i].name);
+    bal_free(map->slots);
 }
 
-static bool add_name(name_set *set, const char *name) {
-    if (set->count * 2 >= set->capacity && !grow_set(set)) return false;
-    size_t slot = find_slot(set->slots, set->capacity, name);
-    if (set->slots[slot]) return true;
-    if (!(set->slots[slot] = bal_strdup(name))) return false;
-    set->count++;
-    return true;
+/* ---- building ---- */
+
+static bal_status no_class(const bal_column *column, int64_t row, const char *label,
+                           bal_error *err) {
+    char place[640];
+    return bal_fail(err, BAL_EDATA,
+                    "%s: %s is not a class; classes are text or whole numbers (a head of kind "
+                    "value predicts numbers)",
+                    bal_column_place(column, row, place, sizeof place), label);
 }
 
-static bal_status collect(name_set *set, const bal_column *column, int64_t rows, bal_error *err) {
+static bal_status collect(name_map *map, const bal_column *column, int64_t rows, bal_error *err) {
     for (int64_t row = 0; row < rows; row++) {
         char number[32];
+        bool is_new;
         const char *label = label_text(column, row, number);
         if (!label) continue;
-        if (!column->is_text && column->number[row] != floor(column->number[row]))
+        if (!column->is_text &&
+            (!isfinite(column->number[row]) || column->number[row] != floor(column->number[row])))
+            return no_class(column, row, label, err);
+        if (!add_name(map, label, 0, &is_new)) return bal_fail_memory(err, strlen(label) + 1);
+        if (map->count > BAL_CLASSES_MAX)
             return bal_fail(err, BAL_EDATA,
-                            "column '%s' holds %s in row %lld: classes are text or whole numbers; "
-                            "use a head of kind value to predict numbers",
-                            column->name, label, (long long)row + 1);
-        if (!add_name(set, label)) return bal_fail_memory(err, 64);
-        if (set->count > CLASSES_MAX)
-            return bal_fail(err, BAL_EDATA, "column '%s' has more than %d different labels",
-                            column->name, CLASSES_MAX);
+                            "column '%s' has more than %d different labels; is it the target?",
+                            column->name, BAL_CLASSES_MAX);
     }
-    if (set->count >= 2) return BAL_OK;
+    if (map->count >= 2) return BAL_OK;
     return bal_fail(err, BAL_EDATA,
-                    "column '%s' holds %s; at least two classes are needed to learn to tell them apart",
-                    column->name, set->count ? "one class only" : "no label at all");
+                    "column '%s' holds %s; at least two classes are needed to learn to tell them "
+                    "apart",
+                    column->name, map->count ? "one class only" : "no label at all");
 }
 
 bal_status bal_class_list_build(bal_class_list *list, const bal_column *column, int64_t rows,
                                 bal_error *err) {
-    name_set set = {0};
-    bal_status status = collect(&set, column, rows, err);
-    char **names = status == BAL_OK ? bal_calloc(set.count, sizeof *names) : NULL;
-    if (status == BAL_OK && !names) status = bal_fail_memory(err, set.count * sizeof *names);
-    size_t n = 0;
-    for (size_t i = 0; i < set.capacity; i++) {
-        if (!set.slots[i]) continue;
-        if (names)
-            names[n++] = set.slots[i];
-        else
-            bal_free(set.slots[i]);
+    name_map map = {0};
+    bal_status status = collect(&map, column, rows, err);
+    char **names = NULL;
+    if (status == BAL_OK && !(names = bal_calloc(map.count, sizeof *names)))
+        status = bal_fail_memory(err, map.count * sizeof *names);
+    if (status != BAL_OK) {
+        release_map(&map);
+        return status;
     }
-    bal_free(set.slots);
-    if (status != BAL_OK) return status;
+    size_t n = 0;
+    for (size_t i = 0; i < map.capacity; i++)
+        if (map.slots[i].name) names[n++] = map.slots[i].name;
+    bal_free(map.slots); /* the names move to the list */
     qsort(names, n, sizeof *names, column->is_text ? compare_names : compare_numbers);
     *list = (bal_class_list){names, (int32_t)n};
     return BAL_OK;
 }
 
+/** All names of the list, and the plain form of those that are numbers in another form. */
+static bal_status map_list(const bal_class_list *list, name_map *map, bal_error *err) {
+    bool is_new;
+    for (int32_t i = 0; i < list->count; i++) {
+        if (!add_name(map, list->names[i], i, &is_new))
+            return bal_fail_memory(err, strlen(list->names[i]) + 1);
+        if (!is_new) return bal_fail(err, BAL_EDATA, "class '%s' is listed twice", list->names[i]);
+    }
+    for (int32_t i = 0; i < list->count; i++) {
+        char number[32];
+        if (!plain_number(list->names[i], number)) continue;
+        name_slot *slot = add_name(map, number, i, &is_new);
+        if (!slot) return bal_fail_memory(err, sizeof number);
+        bool is_own_name = slot->id >= 0 && strcmp(list->names[slot->id], number) == 0;
+        if (!is_new && !is_own_name) slot->id = AMBIGUOUS;
+    }
+    return BAL_OK;
+}
+
+static bal_status copy_names(bal_class_list *list, const char *const *names, bal_error *err) {
+    list->names = bal_calloc((size_t)list->count, sizeof *list->names);
+    if (!list->names) return bal_fail_memory(err, (size_t)list->count * sizeof *list->names);
+    for (int32_t i = 0; i < list->count; i++)
+        if (!(list->names[i] = bal_strdup(names[i])))
+            return bal_fail_memory(err, strlen(names[i]) + 1);
+    name_map map = {0};
+    bal_status status = map_list(list, &map, err);
+    release_map(&map);
+    return status;
+}
+
 bal_status bal_class_list_set(bal_class_list *list, const char *const *names, int32_t count,
                               bal_error *err) {
-    bal_class_list made = {bal_calloc((size_t)count, sizeof *made.names), count};
-    if (!made.names) return bal_fail_memory(err, (size_t)count * sizeof *made.names);
-    bal_status status = BAL_OK;
-    for (int32_t i = 0; i < count && status == BAL_OK; i++) {
-        for (int32_t j = 0; j < i; j++)
-            if (strcmp(names[i], names[j]) == 0)
-                status = bal_fail(err, BAL_EDATA, "class '%s' is listed twice", names[i]);
-        if (status == BAL_OK && !(made.names[i] = bal_strdup(names[i])))
-            status = bal_fail_memory(err, strlen(names[i]) + 1);
-    }
+    if (count < 2 || count > BAL_CLASSES_MAX)
+        return bal_fail(err, BAL_EDATA, "a list of %d classes; wanted 2 to %d", (int)count,
+                        BAL_CLASSES_MAX);
+    bal_class_list made = {NULL, count};
+    bal_status status = copy_names(&made, names, err);
     if (status == BAL_OK)
         *list = made;
     else
@@ -138,6 +205,8 @@ void bal_class_list_release(bal_class_list *list) {
     *list = (bal_class_list){0};
 }
 
+/* ---- using ---- */
+
 int32_t bal_class_list_find(const bal_class_list *list, const char *name) {
     for (int32_t i = 0; i < list->count; i++)
         if (strcmp(list->names[i], name) == 0) return i;
@@ -146,63 +215,61 @@ int32_t bal_class_list_find(const bal_class_list *list, const char *name) {
 
 static bal_status unknown_label(const bal_class_list *list, const bal_column *column,
                                 const char *label, int64_t row, bal_error *err) {
-    const char *nearest = list->names[0];
-    for (int32_t i = 1; i < list->count; i++)
-        if (bal_text_distance(label, list->names[i]) < bal_text_distance(label, nearest))
-            nearest = list->names[i];
+    int32_t nearest = 0;
+    size_t edits = SIZE_MAX;
+    for (int32_t i = 0; i < list->count; i++) {
+        size_t distance = bal_text_distance(label, list->names[i]);
+        if (distance >= edits) continue;
+        edits = distance;
+        nearest = i;
+    }
+    char place[640];
     return bal_fail(err, BAL_EDATA,
-                    "column '%s', row %lld: label '%s' is not one of the %d known classes (the nearest "
-                    "is '%s'); mend the label, or leave such rows out with data.unknown: skip",
-                    column->name, (long long)row + 1, label, (int)list->count, nearest);
+                    "%s: label '%.80s' is not one of the %d known classes (the nearest is "
+                    "'%.80s'); correct it, or leave such rows out with data.unknown: skip",
+                    bal_column_place(column, row, place, sizeof place), label, (int)list->count,
+                    list->names[nearest]);
 }
 
-/** Hash index from names to ids for encoding many rows. */
-static int32_t *index_names(const bal_class_list *list, char ***ret_slots, size_t *ret_capacity) {
-    size_t capacity = 64;
-    while (capacity < (size_t)list->count * 2)
-        capacity *= 2;
-    char **slots = bal_calloc(capacity, sizeof *slots);
-    int32_t *ids = bal_calloc(capacity, sizeof *ids);
-    if (!slots || !ids) {
-        bal_free(slots);
-        bal_free(ids);
-        return NULL;
+/** Id of a label, −1 when unknown. */
+static int32_t look_up(const name_map *map, const char *label) {
+    char number[32];
+    const name_slot *slot = find_slot(map->slots, map->capacity, label);
+    if (!slot->name && plain_number(label, number))
+        slot = find_slot(map->slots, map->capacity, number);
+    return slot->name && slot->id >= 0 ? slot->id : -1;
+}
+
+/** Encode all rows; ret_ids may be NULL to check only. */
+static bal_status encode(const bal_class_list *list, const name_map *map, const bal_column *column,
+                         int64_t rows, bool skip_unknown, int32_t *ret_ids, int64_t *ret_unknown,
+                         bal_error *err) {
+    int64_t unknown = 0;
+    for (int64_t row = 0; row < rows; row++) {
+        char number[32];
+        const char *label = label_text(column, row, number);
+        int32_t id = label ? look_up(map, label) : -1;
+        if (label && id < 0) {
+            if (!skip_unknown) return unknown_label(list, column, label, row, err);
+            unknown++;
+        }
+        if (ret_ids) ret_ids[row] = id;
     }
-    for (int32_t i = 0; i < list->count; i++) {
-        size_t slot = find_slot(slots, capacity, list->names[i]);
-        slots[slot] = list->names[i];
-        ids[slot] = i;
-    }
-    *ret_slots = slots;
-    *ret_capacity = capacity;
-    return ids;
+    if (ret_unknown) *ret_unknown = unknown;
+    return BAL_OK;
 }
 
 bal_status bal_class_list_encode(const bal_class_list *list, const bal_column *column, int64_t rows,
                                  bool skip_unknown, int32_t *ret_ids, int64_t *ret_unknown,
                                  bal_error *err) {
-    char **slots;
-    size_t capacity;
-    int32_t *ids = index_names(list, &slots, &capacity);
-    if (!ids) return bal_fail_memory(err, (size_t)list->count * 16);
-    bal_status status = BAL_OK;
-    int64_t unknown = 0;
-    for (int64_t row = 0; row < rows && status == BAL_OK; row++) {
-        char number[32];
-        const char *label = label_text(column, row, number);
-        ret_ids[row] = -1;
-        if (!label) continue;
-        size_t slot = find_slot(slots, capacity, label);
-        if (slots[slot])
-            ret_ids[row] = ids[slot];
-        else if (skip_unknown)
-            unknown++;
-        else
-            status = unknown_label(list, column, label, row, err);
-    }
-    bal_free(slots);
-    bal_free(ids);
-    if (status == BAL_OK && ret_unknown) *ret_unknown = unknown;
+    name_map map = {0};
+    bal_status status = map_list(list, &map, err);
+    /* Nothing is written before all is known to be well. */
+    if (status == BAL_OK && !skip_unknown)
+        status = encode(list, &map, column, rows, false, NULL, NULL, err);
+    if (status == BAL_OK)
+        status = encode(list, &map, column, rows, skip_unknown, ret_ids, ret_unknown, err);
+    release_map(&map);
     return status;
 }
 

@@ -1,7 +1,8 @@
-/* Feature scaling. Two passes in double per feature: the textbook one-pass formula loses everything when the
- * mean is large beside the spread. See data/scaler.h. */
+/* Feature scaling. Two passes in double per feature: the textbook one-pass formula loses everything
+ * when the mean is large beside the spread. See data/scaler.h. */
 #include "data/scaler.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,99 +11,148 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-static bal_status allocate(bal_scaler *scaler, const char *kind, int32_t features, bal_error *err) {
-    *scaler = (bal_scaler){.features = features};
-    snprintf(scaler->kind, sizeof scaler->kind, "%s", kind);
-    scaler->shift = bal_calloc((size_t)features, sizeof(float));
-    scaler->scale = bal_calloc((size_t)features, sizeof(float));
-    scaler->fill = bal_calloc((size_t)features, sizeof(float));
-    if (scaler->shift && scaler->scale && scaler->fill) return BAL_OK;
-    bal_scaler_release(scaler);
-    return bal_fail_memory(err, (size_t)features * sizeof(float));
+/** What the training rows say of one feature. */
+typedef struct feature_facts {
+    double mean, deviation, low, high;
+} feature_facts;
+
+static void scale_standard(const feature_facts *facts, double *ret_shift, double *ret_scale) {
+    *ret_shift = facts->mean;
+    *ret_scale = facts->deviation;
 }
 
-/** Running sums per feature, swept row by row so that memory is read in order. */
+static void scale_minmax(const feature_facts *facts, double *ret_shift, double *ret_scale) {
+    *ret_shift = facts->low;
+    *ret_scale = facts->high - facts->low;
+}
+
+static void scale_none(const feature_facts *facts, double *ret_shift, double *ret_scale) {
+    *ret_shift = 0;
+    *ret_scale = 1;
+}
+
+typedef void scale_rule(const feature_facts *facts, double *ret_shift, double *ret_scale);
+
+static const struct {
+    const char *kind;
+    scale_rule *rule;
+} rules[] = {{"standard", scale_standard}, {"minmax", scale_minmax}, {"none", scale_none}};
+
+static bal_status find_rule(const char *kind, scale_rule **ret_rule, bal_error *err) {
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        if (strcmp(rules[i].kind, kind) != 0) continue;
+        *ret_rule = rules[i].rule;
+        return BAL_OK;
+    }
+    return bal_fail(err, BAL_EDATA, "scaling '%.40s' is none of standard, minmax, none", kind);
+}
+
+static bal_status allocate(bal_scaler *scaler, const char *kind, int32_t features, bal_error *err) {
+    size_t n = (size_t)features;
+    *scaler = (bal_scaler){
+        .features = features,
+        .shift = bal_calloc(n, sizeof(float)),
+        .scale = bal_calloc(n, sizeof(float)),
+        .fill = bal_calloc(n, sizeof(float)),
+    };
+    snprintf(scaler->kind, sizeof scaler->kind, "%s", kind);
+    if (scaler->shift && scaler->scale && scaler->fill) return BAL_OK;
+    bal_scaler_release(scaler);
+    return bal_fail_memory(err, n * sizeof(float));
+}
+
+/* ---- fitting ---- */
+
+/** Sums per feature, swept row by row so that memory is read in order. */
 typedef struct column_sums {
-    double *sum, *squares, *low, *high;
+    double *mean, *squares, *low, *high; /* [features] each, one block; mean is a sum at first */
     int64_t *count;
 } column_sums;
 
-static void sweep_means(column_sums *sums, const float *x, int32_t features, const int64_t *rows,
+static void sweep_means(column_sums *sums, const float *x, size_t features, const int64_t *rows,
                         int64_t n_rows) {
     for (int64_t i = 0; i < n_rows; i++) {
-        const float *row = x + rows[i] * features;
-        for (int32_t j = 0; j < features; j++) {
+        const float *row = x + (size_t)rows[i] * features;
+        for (size_t j = 0; j < features; j++) {
             double value = row[j];
             if (isnan(value)) continue;
-            sums->sum[j] += value;
+            sums->mean[j] += value;
             sums->count[j]++;
             if (value < sums->low[j]) sums->low[j] = value;
             if (value > sums->high[j]) sums->high[j] = value;
         }
     }
+    for (size_t j = 0; j < features; j++)
+        if (sums->count[j]) sums->mean[j] /= (double)sums->count[j];
 }
 
-static void sweep_squares(column_sums *sums, const float *x, int32_t features, const int64_t *rows,
+static void sweep_squares(column_sums *sums, const float *x, size_t features, const int64_t *rows,
                           int64_t n_rows) {
     for (int64_t i = 0; i < n_rows; i++) {
-        const float *row = x + rows[i] * features;
-        for (int32_t j = 0; j < features; j++) {
+        const float *row = x + (size_t)rows[i] * features;
+        for (size_t j = 0; j < features; j++) {
             if (isnan(row[j])) continue;
-            double distance = row[j] - sums->sum[j] / (double)sums->count[j];
+            double distance = row[j] - sums->mean[j];
             sums->squares[j] += distance * distance;
         }
     }
 }
 
-static bal_status settle(bal_scaler *scaler, const column_sums *sums, const char *const *names,
-                         bal_error *err) {
+static bal_status settle(bal_scaler *scaler, scale_rule *rule, const column_sums *sums,
+                         const char *const *names, bal_error *err) {
     for (int32_t j = 0; j < scaler->features; j++) {
         if (sums->count[j] == 0)
             return bal_fail(err, BAL_EDATA,
-                            "feature '%s' has no value in the training rows; leave the column out",
-                            names ? names[j] : "?");
-        double mean = sums->sum[j] / (double)sums->count[j];
-        double spread = sqrt(sums->squares[j] / (double)sums->count[j]);
-        double range = sums->high[j] - sums->low[j];
-        bool constant = range == 0;
+                            "feature %d ('%s') has no value in any training row; leave the column "
+                            "out (data.ignore)",
+                            (int)j + 1, names ? names[j] : "");
+        feature_facts facts = {sums->mean[j], sqrt(sums->squares[j] / (double)sums->count[j]),
+                               sums->low[j], sums->high[j]};
+        double shift, scale;
+        bool constant = facts.low == facts.high;
+        if (constant) facts.mean = facts.low; /* exactly, so that it is scaled to 0 */
+        rule(&facts, &shift, &scale);
+        /* A spread below what a float can hold is none. */
+        if (constant || scale < (double)FLT_MIN) scale = 1;
         scaler->constant += constant;
-        scaler->fill[j] = (float)mean;
-        scaler->scale[j] = 1;
-        if (strcmp(scaler->kind, "standard") == 0) {
-            scaler->shift[j] = (float)mean;
-            if (!constant && (float)spread > 0) scaler->scale[j] = (float)spread;
-        } else if (strcmp(scaler->kind, "minmax") == 0) {
-            scaler->shift[j] = (float)sums->low[j];
-            if (!constant && (float)range > 0) scaler->scale[j] = (float)range;
-        }
+        scaler->shift[j] = (float)shift;
+        scaler->scale[j] = (float)fmin(scale, (double)FLT_MAX);
+        scaler->fill[j] = (float)facts.mean;
     }
     return BAL_OK;
+}
+
+static bal_status fit(bal_scaler *scaler, scale_rule *rule, const float *x, const int64_t *rows,
+                      int64_t n_rows, const char *const *names, bal_error *err) {
+    size_t n = (size_t)scaler->features;
+    double *block = bal_calloc(n, 4 * sizeof *block);
+    int64_t *count = bal_calloc(n, sizeof *count);
+    bal_status status;
+    if (block && count) {
+        column_sums sums = {block, block + n, block + 2 * n, block + 3 * n, count};
+        for (size_t j = 0; j < n; j++) {
+            sums.low[j] = INFINITY;
+            sums.high[j] = -INFINITY;
+        }
+        sweep_means(&sums, x, n, rows, n_rows);
+        sweep_squares(&sums, x, n, rows, n_rows);
+        status = settle(scaler, rule, &sums, names, err);
+    } else {
+        status = bal_fail_memory(err, n * 4 * sizeof *block);
+    }
+    bal_free(block);
+    bal_free(count);
+    return status;
 }
 
 bal_status bal_scaler_fit(bal_scaler *scaler, const char *kind, const float *x, int32_t features,
                           const int64_t *rows, int64_t n_rows, const char *const *names,
                           bal_error *err) {
     bal_scaler fitted;
-    size_t n = (size_t)features;
+    scale_rule *rule;
+    BAL_TRY(find_rule(kind, &rule, err));
     BAL_TRY(allocate(&fitted, kind, features, err));
-    double *block = bal_calloc(n, 4 * sizeof *block);
-    int64_t *count = bal_calloc(n, sizeof *count);
-    bal_status status = BAL_OK;
-    if (!block || !count) {
-        status = bal_fail_memory(err, n * 4 * sizeof *block);
-        goto out;
-    }
-    column_sums sums = {block, block + n, block + 2 * n, block + 3 * n, count};
-    for (size_t j = 0; j < n; j++) {
-        sums.low[j] = INFINITY;
-        sums.high[j] = -INFINITY;
-    }
-    sweep_means(&sums, x, features, rows, n_rows);
-    sweep_squares(&sums, x, features, rows, n_rows);
-    status = settle(&fitted, &sums, names, err);
-out:
-    bal_free(block);
-    bal_free(count);
+    bal_status status = fit(&fitted, rule, x, rows, n_rows, names, err);
     if (status == BAL_OK)
         *scaler = fitted;
     else
@@ -110,23 +160,37 @@ out:
     return status;
 }
 
+/* ---- saved scalers, and using them ---- */
+
 bal_status bal_scaler_set(bal_scaler *scaler, const char *kind, int32_t features,
                           const float *shift, const float *scale, const float *fill,
                           bal_error *err) {
+    bal_scaler made;
+    scale_rule *rule;
+    BAL_TRY(find_rule(kind, &rule, err));
+    for (int32_t j = 0; j < features; j++)
+        if (!isfinite(shift[j]) || !isfinite(fill[j]) || !isfinite(scale[j]) || !(scale[j] > 0))
+            return bal_fail(err, BAL_EDATA,
+                            "feature %d: shift %g, scale %g, fill %g cannot scale; wanted finite "
+                            "numbers and a positive scale",
+                            (int)j + 1, (double)shift[j], (double)scale[j], (double)fill[j]);
+    BAL_TRY(allocate(&made, kind, features, err));
     size_t bytes = (size_t)features * sizeof(float);
-    BAL_TRY(allocate(scaler, kind, features, err));
-    memcpy(scaler->shift, shift, bytes);
-    memcpy(scaler->scale, scale, bytes);
-    memcpy(scaler->fill, fill, bytes);
+    memcpy(made.shift, shift, bytes);
+    memcpy(made.scale, scale, bytes);
+    memcpy(made.fill, fill, bytes);
+    *scaler = made;
     return BAL_OK;
 }
 
+/* The difference is taken in double, where it cannot overflow. */
 void bal_scaler_apply(const bal_scaler *scaler, float *x, int64_t n_rows) {
+    size_t features = (size_t)scaler->features;
     for (int64_t i = 0; i < n_rows; i++) {
-        float *row = x + i * scaler->features;
-        for (int32_t j = 0; j < scaler->features; j++) {
-            float value = isnan(row[j]) ? scaler->fill[j] : row[j];
-            row[j] = (value - scaler->shift[j]) / scaler->scale[j];
+        float *row = x + (size_t)i * features;
+        for (size_t j = 0; j < features; j++) {
+            double value = isnan(row[j]) ? scaler->fill[j] : row[j];
+            row[j] = (float)((value - scaler->shift[j]) / scaler->scale[j]);
         }
     }
 }

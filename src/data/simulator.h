@@ -7,8 +7,8 @@
 typedef struct bal_simulator_options {
     int64_t samples;
     int32_t classes;
-    double noise;     /* 0: the simulator's default */
-    double imbalance; /* largest class count / smallest; 1: equal */
+    double noise;     /* × the simulator's own; 0 means 1 */
+    double imbalance; /* largest class / smallest; 1: equal */
     uint64_t seed;
 } bal_simulator_options;
 
@@ -16,10 +16,11 @@ typedef struct bal_simulator {
     const char *name;
     const char *summary;
     bal_simulator_options defaults;
-    /** Fill a table with features and a column "label" (text "sign_000", …), deterministic in options. */
+    /** Make a table with features and a column "label" (text "sign_000", …), deterministic in the
+     *  options. BAL_EDATA for options that make no sense. */
     bal_status (*make)(const bal_simulator_options *options, bal_table **ret_table, bal_error *err);
-    /** The best accuracy any predictor can reach on this process (Bayes rate, uniform over rows as
-     *  sampled), with its standard error: computed, not assumed. */
+    /** The best accuracy that any predictor can reach on this process (Bayes rate, classes as
+     *  frequent as sampled), with the standard error of the estimate: computed, not assumed. */
     bal_status (*ceiling)(const bal_simulator_options *options, double *ret_accuracy,
                           double *ret_error, bal_error *err);
 } bal_simulator;

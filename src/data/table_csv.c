@@ -1,7 +1,5 @@
-/* Tables from CSV files: which columns are features, which are targets, and matching them to a trained model
- * by name or, without a header, by position. */
-#include <math.h>
-#include <stdlib.h>
+/* Tables from CSV files: which columns are features, which are targets, and matching them to a
+ * trained model by name or, without a header, by position. See data/table.h. */
 #include <string.h>
 
 #include "base/error.h"
@@ -15,16 +13,18 @@ static bool is_listed(const char *name, const char *const *names, int32_t n) {
     return false;
 }
 
+static bool is(const char *option, const char *word) {
+    return option && strcmp(option, word) == 0;
+}
+
 static bal_status read_file(const bal_table_options *options, bal_csv *ret_csv, bal_error *err) {
     bal_csv_options how = {0};
-    const char *separator = options->separator ? options->separator : "auto";
-    const char *header = options->header ? options->header : "auto";
-    if (strcmp(separator, "tab") == 0)
+    if (is(options->separator, "tab"))
         how.separator = '\t';
-    else if (strcmp(separator, "auto") != 0)
-        how.separator = separator[0];
-    if (strcmp(header, "yes") == 0) how.header = BAL_CSV_HEADER_YES;
-    if (strcmp(header, "no") == 0) how.header = BAL_CSV_HEADER_NO;
+    else if (options->separator && !is(options->separator, "auto"))
+        how.separator = options->separator[0];
+    if (is(options->header, "yes")) how.header = BAL_CSV_HEADER_YES;
+    if (is(options->header, "no")) how.header = BAL_CSV_HEADER_NO;
     bal_status status = bal_csv_read(options->path, &how, ret_csv, err);
     return bal_table_source_failed(status, options->path, err);
 }
@@ -44,27 +44,31 @@ static bal_status choose_listed(const bal_csv *csv, const char *const *names, in
     return BAL_OK;
 }
 
+static bool has_all(const bal_csv *csv, const char *const *names, int32_t n) {
+    for (int32_t i = 0; i < n; i++) {
+        size_t column;
+        if (bal_csv_find(csv, names[i], &column, NULL) != BAL_OK) return false;
+    }
+    return true;
+}
+
+/** The columns a trained model wants. A file without a header that holds the features only fits by
+ *  position whatever its columns were called when the model was trained; with other columns beside
+ *  them (the label) they are where they were then, under the same made-up names c1, c2, … */
 static bal_status choose_expected(const bal_csv *csv, const bal_table_options *options,
                                   chosen_columns *chosen, bal_error *err) {
-    int32_t n = options->n_expected, named = 0;
+    int32_t n = options->n_expected;
+    if (csv->has_header || has_all(csv, options->expected_features, n))
+        return choose_listed(csv, options->expected_features, n, chosen, err);
+    if (csv->columns != (size_t)n)
+        return bal_fail(err, BAL_EDATA,
+                        "%s has %zu columns and no header; the model wants %d features: give them "
+                        "in order, or a header with their names",
+                        csv->name, csv->columns, (int)n);
     for (int32_t i = 0; i < n; i++)
-        for (size_t c = 0; c < csv->columns; c++)
-            if (strcmp(csv->column[c].name, options->expected_features[i]) == 0) {
-                named++;
-                break;
-            }
-    if (named == n) return choose_listed(csv, options->expected_features, n, chosen, err);
-    if (!csv->has_header && csv->columns == (size_t)n) {
-        for (int32_t i = 0; i < n; i++)
-            chosen->column[i] = (size_t)i;
-        chosen->count = n;
-        return BAL_OK;
-    }
-    if (csv->has_header) return choose_listed(csv, options->expected_features, n, chosen, err);
-    return bal_fail(err, BAL_EDATA,
-                    "%s has %zu columns and no header; the model wants %d features: give them in "
-                    "order, or a header with their names",
-                    csv->name, csv->columns, (int)n);
+        chosen->column[i] = (size_t)i;
+    chosen->count = n;
+    return BAL_OK;
 }
 
 static void choose_others(const bal_csv *csv, const bal_table_options *options,
@@ -82,11 +86,6 @@ static bal_status choose_features(const bal_csv *csv, const bal_table_options *o
     size_t most = csv->columns + (size_t)options->n_features + (size_t)options->n_expected;
     chosen->column = bal_calloc(most, sizeof *chosen->column);
     if (!chosen->column) return bal_fail_memory(err, most * sizeof *chosen->column);
-    for (int32_t i = 0; i < options->n_ignore; i++) {
-        size_t ignored;
-        if (!options->expected_features)
-            BAL_TRY(bal_csv_find(csv, options->ignore[i], &ignored, err));
-    }
     if (options->expected_features) return choose_expected(csv, options, chosen, err);
     if (options->n_features > 0)
         return choose_listed(csv, options->features, options->n_features, chosen, err);
@@ -94,47 +93,79 @@ static bal_status choose_features(const bal_csv *csv, const bal_table_options *o
     return BAL_OK;
 }
 
+/** Targets and ignored columns are looked for before anything else: were a misspelt target found
+ *  missing later, the message would be about the text in a "feature" that is the true target. */
+static bal_status check_names(const bal_csv *csv, const bal_table_options *options,
+                              bal_error *err) {
+    size_t column;
+    for (int32_t i = 0; i < options->n_columns && !options->columns_optional; i++)
+        BAL_TRY(bal_csv_find(csv, options->columns[i], &column, err));
+    for (int32_t i = 0; i < options->n_ignore && !options->expected_features; i++)
+        BAL_TRY(bal_csv_find(csv, options->ignore[i], &column, err));
+    return BAL_OK;
+}
+
 /* ---- copying ---- */
+
+/** A column with hardly a number in it is not a feature with a slip of the pen. */
+static bal_status not_numbers(const bal_csv *csv, size_t column, bal_error *err) {
+    const bal_csv_column *asked = &csv->column[column];
+    const double *numbers;
+    char cell[64];
+    if (asked->texts * 2 <= csv->rows) return bal_csv_numbers(csv, column, &numbers, err);
+    bal_csv_excerpt(csv, asked->text_row, column, cell);
+    return bal_fail(err, BAL_EDATA,
+                    "%s: column '%s' holds text ('%s' in row %zu); features are numbers: put the "
+                    "column under data.ignore, or list the features in data.features",
+                    csv->name, asked->name, cell, asked->text_row + 1);
+}
+
+/** From columns of the file to rows of the table, a few rows at a time so that what is written
+ *  stays in the cache. */
+static void transpose(const double *const *columns, bal_table *table) {
+    enum { ROWS = 64 };
+    size_t width = (size_t)table->features;
+    for (int64_t first = 0; first < table->rows; first += ROWS) {
+        int64_t end = first + ROWS < table->rows ? first + ROWS : table->rows;
+        for (size_t j = 0; j < width; j++)
+            for (int64_t row = first; row < end; row++)
+                table->x[(size_t)row * width + j] = (float)columns[j][row];
+    }
+}
 
 static bal_status copy_features(const bal_csv *csv, const chosen_columns *chosen, bal_table *table,
                                 bal_error *err) {
-    for (int32_t j = 0; j < chosen->count; j++) {
-        const double *numbers;
-        BAL_TRY(bal_csv_numbers(csv, chosen->column[j], &numbers, err));
-        table->feature_names[j] = bal_strdup(csv->column[chosen->column[j]].name);
-        if (!table->feature_names[j]) return bal_fail_memory(err, 64);
-        for (int64_t row = 0; row < table->rows; row++)
-            table->x[row * chosen->count + j] = (float)numbers[row];
+    const double **columns = bal_calloc((size_t)chosen->count, sizeof *columns);
+    if (!columns) return bal_fail_memory(err, (size_t)chosen->count * sizeof *columns);
+    bal_status status = BAL_OK;
+    for (int32_t j = 0; j < chosen->count && status == BAL_OK; j++) {
+        const bal_csv_column *column = &csv->column[chosen->column[j]];
+        columns[j] = column->numbers;
+        if (!column->numbers)
+            status = not_numbers(csv, chosen->column[j], err);
+        else if (!(table->feature_names[j] = bal_strdup(column->name)))
+            status = bal_fail_memory(err, strlen(column->name) + 1);
     }
-    return BAL_OK;
+    if (status == BAL_OK) transpose(columns, table);
+    bal_free(columns);
+    return status;
 }
 
-/** A text column keeps its cells in one pool; a missing cell is NULL. */
 static bal_status copy_text(const bal_csv *csv, size_t from, bal_column *to, bal_error *err) {
-    size_t size = 1;
+    const char **cells = bal_calloc(csv->rows, sizeof *cells);
+    if (!cells) return bal_fail_memory(err, csv->rows * sizeof *cells);
     for (size_t row = 0; row < csv->rows; row++)
-        size += strlen(bal_csv_text(csv, row, from)) + 1;
-    to->is_text = true;
-    to->text = bal_calloc(csv->rows, sizeof *to->text);
-    to->text_pool = bal_calloc(size, 1);
-    if (!to->text || !to->text_pool) return bal_fail_memory(err, size);
-    char *at = to->text_pool;
-    for (size_t row = 0; row < csv->rows; row++) {
-        if (bal_csv_missing(csv, row, from)) continue;
-        const char *cell = bal_csv_text(csv, row, from);
-        size_t length = strlen(cell) + 1;
-        memcpy(at, cell, length);
-        to->text[row] = at;
-        at += length;
-    }
-    return BAL_OK;
+        cells[row] = bal_csv_missing(csv, row, from) ? NULL : bal_csv_text(csv, row, from);
+    bal_status status = bal_column_set_text(to, cells, (int64_t)csv->rows, err);
+    bal_free(cells);
+    return status;
 }
 
-static bal_status copy_column(const bal_csv *csv, const char *name, bool optional, bal_column *to,
+/** A wanted column; one that is not there is an optional one by now. */
+static bal_status copy_column(const bal_csv *csv, const char *name, bal_column *to,
                               bal_error *err) {
     size_t from;
-    bal_status status = bal_csv_find(csv, name, &from, optional ? NULL : err);
-    if (status != BAL_OK) return optional ? BAL_OK : status;
+    if (bal_csv_find(csv, name, &from, NULL) != BAL_OK) return BAL_OK;
     if (!(to->name = bal_strdup(name))) return bal_fail_memory(err, strlen(name) + 1);
     if (!csv->column[from].numbers) return copy_text(csv, from, to, err);
     to->number = bal_calloc(csv->rows, sizeof *to->number);
@@ -143,21 +174,26 @@ static bal_status copy_column(const bal_csv *csv, const char *name, bool optiona
     return BAL_OK;
 }
 
-static bal_status copy_table(const bal_csv *csv, const bal_table_options *options,
-                             bal_table *table, bal_error *err) {
+static bal_status copy_lines(const bal_csv *csv, bal_table *table, bal_error *err) {
+    table->row_line = bal_calloc(csv->rows, sizeof *table->row_line);
+    if (!table->row_line) return bal_fail_memory(err, csv->rows * sizeof *table->row_line);
+    for (size_t row = 0; row < csv->rows; row++)
+        table->row_line[row] = (int64_t)bal_csv_line(csv, row);
+    return BAL_OK;
+}
+
+static bal_status copy_table(const bal_csv *csv, const bal_table_options *options, bal_table *table,
+                             bal_error *err) {
     chosen_columns chosen = {0};
-    bal_status status = choose_features(csv, options, &chosen, err);
+    bal_status status = check_names(csv, options, err);
+    if (status == BAL_OK) status = choose_features(csv, options, &chosen, err);
     if (status == BAL_OK)
         status = bal_table_allocate(table, options->path, (int64_t)csv->rows, chosen.count,
                                     options->n_columns, err);
-    if (status == BAL_OK && !(table->row_line = bal_calloc(csv->rows, sizeof *table->row_line)))
-        status = bal_fail_memory(err, csv->rows * sizeof *table->row_line);
-    for (size_t row = 0; status == BAL_OK && row < csv->rows; row++)
-        table->row_line[row] = (int64_t)bal_csv_line(csv, row);
+    if (status == BAL_OK) status = copy_lines(csv, table, err);
     if (status == BAL_OK) status = copy_features(csv, &chosen, table, err);
     for (int32_t c = 0; status == BAL_OK && c < options->n_columns; c++)
-        status = copy_column(csv, options->columns[c], options->columns_optional,
-                             &table->columns[c], err);
+        status = copy_column(csv, options->columns[c], &table->columns[c], err);
     bal_free(chosen.column);
     return status;
 }
@@ -166,9 +202,9 @@ bal_status bal_table_from_csv(const bal_table_options *options, const bal_log_si
                               bal_table *table, bal_error *err) {
     bal_csv csv;
     BAL_TRY(read_file(options, &csv, err));
-    bal_log_printf(log, BAL_LOG_INFO, "%s: %zu rows, %zu columns, separator '%s', %s", options->path,
-                   csv.rows, csv.columns,
-                   csv.separator == '\t' ? "tab" : (char[2]){csv.separator, 0},
+    const char separator[] = {csv.separator, '\0'};
+    bal_log_printf(log, BAL_LOG_INFO, "%s: %zu rows, %zu columns, separator '%s', %s",
+                   options->path, csv.rows, csv.columns, csv.separator == '\t' ? "tab" : separator,
                    csv.has_header ? "names in the first row" : "no header: columns are c1, c2, …");
     bal_status status = copy_table(&csv, options, table, err);
     bal_csv_release(&csv);

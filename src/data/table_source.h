@@ -1,4 +1,5 @@
-/* Where tables come from: one function per kind of source, and what they share. Private to src/data/. */
+/* Where tables come from: one function per kind of source, and what they share. Private to
+ * src/data/. */
 #ifndef BAL_DATA_TABLE_SOURCE_H
 #define BAL_DATA_TABLE_SOURCE_H
 
@@ -10,12 +11,16 @@ bal_status bal_table_from_csv(const bal_table_options *options, const bal_log_si
 bal_status bal_table_from_npz(const bal_table_options *options, const bal_log_sink *log,
                               bal_table *table, bal_error *err);
 
-/** Room for rows × features and their names. */
+/** Room for rows × features and for names and columns; features stay where table->x is set. */
 bal_status bal_table_allocate(bal_table *table, const char *source, int64_t rows, int32_t features,
                               int32_t columns, bal_error *err);
 
-/** What a missing file or an unreadable one means to someone who wants data: BAL_EDATA. Memory and
- *  storage failures stay what they are. */
+/** Copy text into a column, one pool for all; text[row] NULL or "" is missing. */
+bal_status bal_column_set_text(bal_column *column, const char *const *text, int64_t rows,
+                               bal_error *err);
+
+/** What any failure to read a file means to someone who wants data: BAL_EDATA, said anew for a
+ *  file that is not there. Running out of memory stays what it is. */
 bal_status bal_table_source_failed(bal_status status, const char *path, bal_error *err);
 
 #endif
