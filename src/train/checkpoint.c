@@ -1,9 +1,9 @@
 /* Checkpoints: a run's whole state in one safetensors file.
  *
- * Tensors under their own names are the current ones. When the guard may have to roll back to an earlier
- * healthy state (one that is not the current), that state lies in the same file under "healthy/", so that a
- * resumed run recovers exactly as an uninterrupted one would: one file, one rename, no pair of files that could
- * disagree. */
+ * Tensors under their own names are the current ones. When the guard may have to roll back to an
+ * earlier healthy state (one that is not the current), that state lies in the same file under
+ * "healthy/", so that a resumed run recovers exactly as an uninterrupted one would: one file, one
+ * rename, no pair of files that could disagree. */
 #include <string.h>
 #include <unistd.h>
 
@@ -79,7 +79,8 @@ static void release_list(tensor_list *list) {
     bal_arena_release(&list->names);
 }
 
-/** The store's bytes on the host: in place where the device shares memory, else a copy to be freed. */
+/** The store's bytes on the host: in place where the device shares memory, else a copy to be freed.
+ */
 static bal_status host_bytes(bal_store *store, const char **ret_bytes, char **ret_copy,
                              bal_error *err) {
     *ret_copy = NULL;
@@ -124,8 +125,8 @@ static bal_status write_file(bal_trainer *trainer, const char *name, const tenso
     return status;
 }
 
-/** Keep the checkpoint about to be replaced as `previous`, by a second name for the same file: at no moment
- *  is there less than one whole checkpoint. */
+/** Keep the checkpoint about to be replaced as `previous`, by a second name for the same file: at
+ * no moment is there less than one whole checkpoint. */
 static bal_status keep_previous(const bal_trainer *trainer, bal_error *err) {
     if (trainer->recipe->checkpoint.keep < 2) return BAL_OK;
     char *last = bal_run_folder_path(trainer->folder, BAL_RUN_LAST);
@@ -207,8 +208,10 @@ static bal_status fetch(const bal_safetensors *file, const char *prefix,
     const bal_safetensor *tensor = bal_safetensors_find(file, name);
     if (!tensor || tensor->dtype != entry->dtype || tensor->bytes != entry->bytes ||
         !bal_shape_equal(&tensor->shape, &entry->shape))
-        return bal_fail(err, BAL_EFORMAT, "checkpoint does not fit this recipe: %s is missing or has "
-                        "another shape", name);
+        return bal_fail(err, BAL_EFORMAT,
+                        "checkpoint does not fit this recipe: %s is missing or has "
+                        "another shape",
+                        name);
     memcpy(to + entry->offset, tensor->data, entry->bytes);
     return BAL_OK;
 }
@@ -237,10 +240,8 @@ static bal_status load_store(bal_trainer *trainer, const bal_safetensors *file, 
 static bal_status load_guard(bal_trainer *trainer, const bal_safetensors *file, bal_error *err) {
     const bal_safetensor *memory = bal_safetensors_find(file, GUARD_MEMORY);
     const bal_safetensor *ledger = bal_safetensors_find(file, GUARD_LEDGER);
-    if (memory)
-        BAL_TRY(bal_guard_load_memory(trainer->guard, memory->data, memory->bytes, err));
-    if (ledger)
-        BAL_TRY(bal_guard_load_ledger(trainer->guard, ledger->data, ledger->bytes, err));
+    if (memory) BAL_TRY(bal_guard_load_memory(trainer->guard, memory->data, memory->bytes, err));
+    if (ledger) BAL_TRY(bal_guard_load_ledger(trainer->guard, ledger->data, ledger->bytes, err));
     return BAL_OK;
 }
 
@@ -274,7 +275,8 @@ static bal_status cut_logs(bal_trainer *trainer, const json_t *meta, bal_error *
                  {BAL_RUN_INCIDENTS, trainer->incidents_size}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         bal_error shorter = {0};
-        bal_status status = bal_run_folder_cut(trainer->folder, files[i].name, files[i].size, &shorter);
+        bal_status status =
+            bal_run_folder_cut(trainer->folder, files[i].name, files[i].size, &shorter);
         /* After a power cut a log may lack its last lines; the run itself is whole. */
         if (status == BAL_EDATA || status == BAL_ENOTFOUND)
             bal_log_printf(&trainer->hooks->log, BAL_LOG_WARN, "%s", shorter.message);

@@ -1,6 +1,6 @@
-/* From a recipe's data section to arrays ready for batching. The order matters: classes are collected from
- * all rows (so that a class missing from the training rows is still known by name), rows are split, and
- * only then is anything learned, from the training rows alone. */
+/* From a recipe's data section to arrays ready for batching. The order matters: classes are
+ * collected from all rows (so that a class missing from the training rows is still known by name),
+ * rows are split, and only then is anything learned, from the training rows alone. */
 #include "train/dataset.h"
 
 #include <math.h>
@@ -48,8 +48,8 @@ void bal_dataset_table_options(const bal_recipe *recipe, const char **ret_column
     };
 }
 
-static bal_status load_table(const bal_recipe *recipe, const bal_log_sink *log, bal_table **ret_table,
-                             bal_error *err) {
+static bal_status load_table(const bal_recipe *recipe, const bal_log_sink *log,
+                             bal_table **ret_table, bal_error *err) {
     const char **columns = bal_calloc((size_t)recipe->n_heads + 1, sizeof *columns);
     if (!columns) return bal_fail_memory(err, sizeof *columns);
     bal_table_options options;
@@ -138,8 +138,7 @@ static bal_status encode_head(bal_head_data *head, const bal_recipe *recipe, con
                               int64_t *unknown, bal_error *err) {
     const bal_column *column;
     BAL_TRY(need_column(table, bal_head_target(recipe, head->recipe), &column, err));
-    if (head->recipe->kind == BAL_HEAD_VALUE)
-        return encode_values(head, column, table->rows, err);
+    if (head->recipe->kind == BAL_HEAD_VALUE) return encode_values(head, column, table->rows, err);
     return encode_labels(head, recipe, column, table->rows, unknown, err);
 }
 
@@ -161,10 +160,9 @@ static bal_status shrink_to_sample(bal_dataset *dataset, const bal_recipe *recip
         if (have == 0) continue;
         int64_t *rows = bal_calloc((size_t)have, sizeof *rows);
         if (!rows) return bal_fail_memory(err, (size_t)have * sizeof *rows);
-        bal_status status = bal_split_subset(dataset->split.rows[part], have,
-                                             head ? head->labels : NULL,
-                                             head ? head->classes.count : 0, share,
-                                             (uint64_t)recipe->seed, rows, &kept, err);
+        bal_status status = bal_split_subset(
+            dataset->split.rows[part], have, head ? head->labels : NULL,
+            head ? head->classes.count : 0, share, (uint64_t)recipe->seed, rows, &kept, err);
         if (status != BAL_OK) {
             bal_free(rows);
             return status;
@@ -178,8 +176,8 @@ static bal_status shrink_to_sample(bal_dataset *dataset, const bal_recipe *recip
     return BAL_OK;
 }
 
-static bal_status split_rows(bal_dataset *dataset, const bal_recipe *recipe, const bal_log_sink *log,
-                             bal_error *err) {
+static bal_status split_rows(bal_dataset *dataset, const bal_recipe *recipe,
+                             const bal_log_sink *log, bal_error *err) {
     const bal_recipe_split *wanted = &recipe->data.split;
     const bal_head_data *head = stratifying_head(dataset);
     bal_split_options options = {
@@ -219,9 +217,11 @@ static bal_status weigh_classes(bal_head_data *head, bal_error *err) {
     for (int32_t i = 0; i < wanted->n_values; i++) {
         int32_t id = wanted->names ? bal_class_list_find(&head->classes, wanted->names[i]) : i;
         if (id < 0) {
-            status = bal_fail(err, BAL_ERECIPE, "%s:%d:%d: class_weights names '%s', which is not a "
-                              "class of head '%s'", wanted->place.file, wanted->place.line,
-                              wanted->place.column, wanted->names[i], head->recipe->name);
+            status = bal_fail(err, BAL_ERECIPE,
+                              "%s:%d:%d: class_weights names '%s', which is not a "
+                              "class of head '%s'",
+                              wanted->place.file, wanted->place.line, wanted->place.column,
+                              wanted->names[i], head->recipe->name);
             goto out;
         }
         given[id] = wanted->values[i];
@@ -269,8 +269,8 @@ static bal_status fit_prior(bal_head_data *head, const bal_split *split, bal_err
     if (present < 2)
         return bal_fail(err, BAL_EDATA,
                         "head '%s': the training rows hold %s; at least two classes are needed to "
-                        "learn to tell them apart", head->recipe->name,
-                        present ? "one class only" : "no label at all");
+                        "learn to tell them apart",
+                        head->recipe->name, present ? "one class only" : "no label at all");
     for (int32_t c = 0; c < width; c++)
         head->prior[c] = (double)head->train_counts[c] / (double)labelled;
     return weigh_classes(head, err);
@@ -290,8 +290,8 @@ static bal_status scale_features(bal_dataset *dataset, const bal_recipe *recipe,
     return BAL_OK;
 }
 
-static bal_status fill_dataset(bal_dataset *dataset, const bal_recipe *recipe, const bal_log_sink *log,
-                               bal_error *err) {
+static bal_status fill_dataset(bal_dataset *dataset, const bal_recipe *recipe,
+                               const bal_log_sink *log, bal_error *err) {
     BAL_TRY(load_table(recipe, log, &dataset->table, err));
     BAL_TRY(drop_rows(recipe, dataset->table, log, err));
     dataset->heads = bal_calloc((size_t)recipe->n_heads, sizeof *dataset->heads);
@@ -299,8 +299,8 @@ static bal_status fill_dataset(bal_dataset *dataset, const bal_recipe *recipe, c
     dataset->n_heads = recipe->n_heads;
     for (int32_t h = 0; h < dataset->n_heads; h++) {
         dataset->heads[h].recipe = &recipe->heads[h];
-        BAL_TRY(encode_head(&dataset->heads[h], recipe, dataset->table, &dataset->unknown_labels,
-                            err));
+        BAL_TRY(
+            encode_head(&dataset->heads[h], recipe, dataset->table, &dataset->unknown_labels, err));
     }
     if (dataset->unknown_labels > 0)
         bal_log_printf(log, BAL_LOG_WARN, "%lld rows have a label that is not in the class list",
@@ -311,8 +311,8 @@ static bal_status fill_dataset(bal_dataset *dataset, const bal_recipe *recipe, c
     return scale_features(dataset, recipe, log, err);
 }
 
-bal_status bal_dataset_new(const bal_recipe *recipe, const bal_log_sink *log, bal_dataset **ret_dataset,
-                           bal_error *err) {
+bal_status bal_dataset_new(const bal_recipe *recipe, const bal_log_sink *log,
+                           bal_dataset **ret_dataset, bal_error *err) {
     bal_dataset *dataset = bal_calloc(1, sizeof *dataset);
     if (!dataset) return bal_fail_memory(err, sizeof *dataset);
     bal_status status = fill_dataset(dataset, recipe, log, err);

@@ -1,5 +1,5 @@
-/* The data of a run, ready to train on: table read, labels encoded, rows split, features scaled with what
- * the training rows say, class weights and priors known. */
+/* The data of a run, ready to train on: table read, labels encoded, rows split, features scaled
+ * with what the training rows say, class weights and priors known. */
 #ifndef BAL_TRAIN_DATASET_H
 #define BAL_TRAIN_DATASET_H
 
@@ -38,7 +38,8 @@ void bal_dataset_free(bal_dataset *dataset);
 /** Column or array that holds a head's target: its own `target`, else the data section's. */
 const char *bal_head_target(const bal_recipe *recipe, const bal_recipe_head *head);
 
-/** Table options for a recipe's data section; column names go to `ret_columns` (room for n_heads + 1). */
+/** Table options for a recipe's data section; column names go to `ret_columns` (room for n_heads +
+ * 1). */
 void bal_dataset_table_options(const bal_recipe *recipe, const char **ret_columns,
                                bal_table_options *ret_options);
 

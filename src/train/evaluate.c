@@ -50,9 +50,9 @@ bal_status bal_eval_set_init(bal_eval_set *set, const bal_dataset *dataset, bal_
     if (n_rows == 0) return BAL_OK;
     bal_batch_field fields[BAL_HEADS_MAX + 1];
     int32_t n_fields = bal_dataset_fields(dataset, fields);
-    bal_status status = bal_batcher_new(backend, fields, n_fields, rows, n_rows,
-                                        batch < n_rows ? batch : n_rows, false, 0, &set->batches,
-                                        err);
+    bal_status status =
+        bal_batcher_new(backend, fields, n_fields, rows, n_rows, batch < n_rows ? batch : n_rows,
+                        false, 0, &set->batches, err);
     for (int32_t h = 0; h < dataset->n_heads && status == BAL_OK; h++)
         status = prepare_head(set, h, err);
     if (status != BAL_OK) bal_eval_set_release(set);
@@ -154,7 +154,8 @@ double bal_eval_set_prior_metric(const bal_eval_set *set, const bal_metric_path 
     if (bal_scores_prior(set->scores[h], &prior, NULL) != BAL_OK) return NAN;
     bal_metric_path of = *path;
     if (strcmp(path->metric, "loss") == 0)
-        snprintf(of.metric, sizeof of.metric, "%s", set->dataset->heads[h].labels ? "log_loss" : "mse");
+        snprintf(of.metric, sizeof of.metric, "%s",
+                 set->dataset->heads[h].labels ? "log_loss" : "mse");
     double value = metric_of(set, h, prior, &of);
     bal_scores_free(prior);
     return value;

@@ -27,7 +27,8 @@ void bal_eval_set_release(bal_eval_set *set);
 BAL_WARN_UNUSED bal_status bal_eval_set_run(bal_eval_set *set, bal_network *network,
                                             bal_error *err);
 
-/** Value of HEAD.METRIC[CLASS] or HEAD.loss of the last evaluation; NaN when undefined or unknown. */
+/** Value of HEAD.METRIC[CLASS] or HEAD.loss of the last evaluation; NaN when undefined or unknown.
+ */
 double bal_eval_set_metric(const bal_eval_set *set, const bal_metric_path *path);
 /** The prior predictor's value of the same; NaN when undefined. */
 double bal_eval_set_prior_metric(const bal_eval_set *set, const bal_metric_path *path);

@@ -1,5 +1,5 @@
-/* What a finished run leaves behind. The best eligible weights are restored whoever stopped the run; a run that
- * collapsed and never had an eligible evaluation hands over no model at all. */
+/* What a finished run leaves behind. The best eligible weights are restored whoever stopped the
+ * run; a run that collapsed and never had an eligible evaluation hands over no model at all. */
 #include <math.h>
 #include <string.h>
 
@@ -20,8 +20,8 @@ typedef struct undefined_list {
     int n;
 } undefined_list;
 
-static void write_metric(const bal_metric *metric, const bal_scores *scores, undefined_list *undefined,
-                         bal_json_out *out) {
+static void write_metric(const bal_metric *metric, const bal_scores *scores,
+                         undefined_list *undefined, bal_json_out *out) {
     const char *reason = "";
     double value = metric->compute(scores, -1, &reason);
     bal_json_out_named_number(out, metric->name, value);
@@ -31,7 +31,8 @@ static void write_metric(const bal_metric *metric, const bal_scores *scores, und
     }
 }
 
-static void write_per_class(const bal_head_data *head, const bal_scores *scores, bal_json_out *out) {
+static void write_per_class(const bal_head_data *head, const bal_scores *scores,
+                            bal_json_out *out) {
     bal_json_out_key(out, "per_class");
     bal_json_out_object(out);
     for (int32_t c = 0; c < head->classes.count; c++) {
@@ -98,10 +99,11 @@ void bal_eval_set_json(const bal_eval_set *set, bool per_class, bal_json_out *ou
 static bal_status restore_best(bal_trainer *trainer, bool *ret_restored, bal_error *err) {
     *ret_restored = trainer->state.best_evaluation > 0;
     if (*ret_restored) return bal_trainer_read_best(trainer, err);
-    bal_log_printf(&trainer->hooks->log, BAL_LOG_WARN,
-                   "no evaluation was eligible (finite, not collapsed, above the prior baseline): %s",
-                   trainer->outcome == BAL_OUTCOME_COLLAPSED ? "no model is handed over"
-                                                             : "the model is the last state");
+    bal_log_printf(
+        &trainer->hooks->log, BAL_LOG_WARN,
+        "no evaluation was eligible (finite, not collapsed, above the prior baseline): %s",
+        trainer->outcome == BAL_OUTCOME_COLLAPSED ? "no model is handed over"
+                                                  : "the model is the last state");
     return BAL_OK;
 }
 
@@ -168,8 +170,8 @@ static bal_status add_head(bal_npz_writer *writer, const bal_eval_set *set, int3
     char key[128];
     bal_shape classes = BAL_SHAPE1(width);
     snprintf(key, sizeof key, "%s.classes", name);
-    status = bal_npz_writer_add_text(writer, key, (const char *const *)head->classes.names, &classes,
-                                     err);
+    status = bal_npz_writer_add_text(writer, key, (const char *const *)head->classes.names,
+                                     &classes, err);
 out:
     bal_free(probabilities);
     bal_free(predictions);
@@ -250,10 +252,9 @@ bal_status bal_trainer_finish(bal_trainer *trainer, bal_text *summary, bal_error
     bool has_model = restored || trainer->outcome != BAL_OUTCOME_COLLAPSED;
     if (has_model) BAL_TRY(write_model(trainer, err));
     BAL_TRY(bal_eval_set_run(&trainer->val, trainer->network, err));
-    bal_status status = bal_eval_set_init(&test, dataset, trainer->backend,
-                                          dataset->split.rows[BAL_SPLIT_TEST],
-                                          dataset->split.count[BAL_SPLIT_TEST],
-                                          trainer->recipe->train.eval_batch, err);
+    bal_status status = bal_eval_set_init(
+        &test, dataset, trainer->backend, dataset->split.rows[BAL_SPLIT_TEST],
+        dataset->split.count[BAL_SPLIT_TEST], trainer->recipe->train.eval_batch, err);
     if (status != BAL_OK) return status;
     BAL_TRY_OUT(bal_eval_set_run(&test, trainer->network, err));
     BAL_TRY_OUT(write_predictions(trainer, &test, err));
@@ -263,8 +264,9 @@ bal_status bal_trainer_finish(bal_trainer *trainer, bal_text *summary, bal_error
     bal_text copy = {0};
     if (!bal_text_failed(summary)) bal_text_append(&copy, summary->data, summary->length);
     /* Last: its presence says that the run is complete. */
-    status = bal_text_failed(summary) ? bal_fail_memory(err, 0)
-                                      : bal_run_folder_put(trainer->folder, BAL_RUN_SUMMARY, &copy, err);
+    status = bal_text_failed(summary)
+                 ? bal_fail_memory(err, 0)
+                 : bal_run_folder_put(trainer->folder, BAL_RUN_SUMMARY, &copy, err);
 out:
     bal_eval_set_release(&test);
     return status;

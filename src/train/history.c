@@ -1,5 +1,6 @@
-/* The rows a run writes while it goes: metrics.jsonl and results.csv at every evaluation, incidents.jsonl; and
- * the two logs made from them at the end, training_log.json and diversity_history.json. */
+/* The rows a run writes while it goes: metrics.jsonl and results.csv at every evaluation,
+ * incidents.jsonl; and the two logs made from them at the end, training_log.json and
+ * diversity_history.json. */
 #include <math.h>
 #include <string.h>
 

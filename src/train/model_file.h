@@ -1,8 +1,9 @@
-/* model.safetensors: weights, graph, preprocessing and classes in one file, all that prediction needs.
+/* model.safetensors: weights, graph, preprocessing and classes in one file, all that prediction
+ * needs.
  *
- * Tensors: parameters and running statistics by name, preprocess.{shift,scale,fill} [D]. Metadata: key
- * "ballast" with one JSON object (format, version, name, graph, features, heads). No time, no path, no
- * machine: the same run gives the same bytes. */
+ * Tensors: parameters and running statistics by name, preprocess.{shift,scale,fill} [D]. Metadata:
+ * key "ballast" with one JSON object (format, version, name, graph, features, heads). No time, no
+ * path, no machine: the same run gives the same bytes. */
 #ifndef BAL_TRAIN_MODEL_FILE_H
 #define BAL_TRAIN_MODEL_FILE_H
 
@@ -16,7 +17,7 @@ BAL_WARN_UNUSED bal_status bal_model_write(const char *path, const bal_recipe *r
 /** A head of a loaded model. */
 typedef struct bal_model_head {
     char *name;
-    char *target;   /* column or array it was trained on */
+    char *target; /* column or array it was trained on */
     bal_head_kind kind;
     int32_t outputs;
     bal_class_list classes; /* classes, binary */
@@ -35,26 +36,28 @@ int32_t bal_predictor_features(const bal_predictor *predictor);
 const char *const *bal_predictor_feature_names(const bal_predictor *predictor);
 int32_t bal_predictor_heads(const bal_predictor *predictor);
 const bal_model_head *bal_predictor_head(const bal_predictor *predictor, int32_t head);
-/** How rows were read when the model was trained: "npz", "csv", "simulated", and for npz the names of the
- *  feature arrays. */
+/** How rows were read when the model was trained: "npz", "csv", "simulated", and for npz the names
+ * of the feature arrays. */
 const char *bal_predictor_data_kind(const bal_predictor *predictor);
 const char *const *bal_predictor_arrays(const bal_predictor *predictor, int32_t *ret_count);
 
-/** Raw outputs (logits or values) for unscaled rows x [rows, D]: ret_outputs[h] is [rows, outputs of h]. Scaling
- *  and filling of missing values (NaN) is done here; an infinite feature is BAL_EDATA naming row and
- *  feature. Rows are independent: the same row gives the same outputs in any company. */
+/** Raw outputs (logits or values) for unscaled rows x [rows, D]: ret_outputs[h] is [rows, outputs
+ * of h]. Scaling and filling of missing values (NaN) is done here; an infinite feature is BAL_EDATA
+ * naming row and feature. Rows are independent: the same row gives the same outputs in any company.
+ */
 BAL_WARN_UNUSED bal_status bal_predictor_run(bal_predictor *predictor, const float *x, int64_t rows,
                                              float *const *ret_outputs, bal_error *err);
 
-/** Probabilities of a head from its raw outputs: softmax [rows, C], or [rows, 2] for binary. Values are
- *  copied. */
+/** Probabilities of a head from its raw outputs: softmax [rows, C], or [rows, 2] for binary. Values
+ * are copied. */
 void bal_model_head_probabilities(const bal_model_head *head, const float *outputs, int64_t rows,
                                   float *ret_probabilities);
 /** Most likely class of a row of probabilities and its entropy in nats. NaN rows give −1. */
 int32_t bal_probabilities_argmax(const float *probabilities, int32_t classes, double *ret_entropy);
 
-/** Try the model on `rows` random inputs drawn from the training distribution's scale (standard normal after
- *  scaling): a model that answers the same to all of them is not listening. Appends one JSON object. */
+/** Try the model on `rows` random inputs drawn from the training distribution's scale (standard
+ * normal after scaling): a model that answers the same to all of them is not listening. Appends one
+ * JSON object. */
 BAL_WARN_UNUSED bal_status bal_predictor_try(bal_predictor *predictor, int64_t rows, uint64_t seed,
                                              bal_json_out *out, bal_error *err);
 

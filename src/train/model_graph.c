@@ -162,7 +162,8 @@ static bal_status read_shape(const graph_reader *reader, const json_t *item, bal
         if (size < 1) return malformed(reader, "a dimension is not positive");
         ret_shape->dim[d] = size;
     }
-    if (!bal_shape_bytes(ret_shape, BAL_F64, &bytes)) return malformed(reader, "a shape is too large");
+    if (!bal_shape_bytes(ret_shape, BAL_F64, &bytes))
+        return malformed(reader, "a shape is too large");
     return BAL_OK;
 }
 
@@ -241,10 +242,13 @@ static bal_status read_node(graph_reader *reader, const json_t *item) {
     const json_t *in = json_object_get(item, "in"), *out = json_object_get(item, "out");
     const bal_op *op = name ? bal_op_find(name) : NULL;
     if (!op)
-        return bal_fail(reader->err, BAL_EFORMAT, "model graph: unknown op '%.64s'; the file may come "
-                        "from a newer version", name ? name : "");
+        return bal_fail(reader->err, BAL_EFORMAT,
+                        "model graph: unknown op '%.64s'; the file may come "
+                        "from a newer version",
+                        name ? name : "");
     if (op->flags & (BAL_OP_EFFECT | BAL_OP_RANDOM))
-        return bal_fail(reader->err, BAL_EFORMAT, "model graph: op '%s' has no place in a model", name);
+        return bal_fail(reader->err, BAL_EFORMAT, "model graph: op '%s' has no place in a model",
+                        name);
     size_t n_in = json_array_size(in), n_out = json_array_size(out);
     if (n_in > IN_MAX || n_out != (size_t)op->n_out)
         return malformed(reader, "a node has the wrong number of values");
@@ -278,8 +282,7 @@ static bal_status read_outputs(const graph_reader *reader, const json_t *items,
             if (name && strcmp(name, names[h]) == 0)
                 BAL_TRY(get_value(reader, json_object_get(item, "id"), &ret_outputs[h]));
         }
-        if (!bal_value_is_some(ret_outputs[h]))
-            return malformed(reader, "an output is missing");
+        if (!bal_value_is_some(ret_outputs[h])) return malformed(reader, "an output is missing");
     }
     return BAL_OK;
 }

@@ -1,13 +1,13 @@
 /* A graph as JSON and back, for model files: the inference form of a network, batch size left open.
  *
  *   {"inputs":     [{"id": 0, "name": "x", "dtype": "f32", "shape": [-1, 126]}],
- *    "parameters": [{"id": 1, "name": "backbone.0.linear.weight", "kind": "parameter", "shape": [512, 126]}],
- *    "constants":  [{"id": 2, "shape": [1], "values": [0.5]}],
- *    "nodes":      [{"op": "linear", "in": [0, 1, -1], "out": [3], "attrs": {}}],
- *    "outputs":    [{"head": "label", "id": 9}]}
+ *    "parameters": [{"id": 1, "name": "backbone.0.linear.weight", "kind": "parameter", "shape":
+ * [512, 126]}], "constants":  [{"id": 2, "shape": [1], "values": [0.5]}], "nodes":      [{"op":
+ * "linear", "in": [0, 1, -1], "out": [3], "attrs": {}}], "outputs":    [{"head": "label", "id":
+ * 9}]}
  *
- * Ids are those of the graph; −1 stands for an optional input not given. Reading checks everything through the
- * same rules as building, and refuses ops that change state or draw random numbers. */
+ * Ids are those of the graph; −1 stands for an optional input not given. Reading checks everything
+ * through the same rules as building, and refuses ops that change state or draw random numbers. */
 #ifndef BAL_TRAIN_MODEL_GRAPH_H
 #define BAL_TRAIN_MODEL_GRAPH_H
 

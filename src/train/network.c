@@ -51,8 +51,9 @@ static size_t hyper_offset(int32_t group) {
 static size_t class_weight_offset(const bal_network *network, int32_t head) {
     size_t offset = hyper_offset(network->n_groups);
     for (int32_t h = 0; h < head; h++)
-        offset += ((size_t)network->dataset->heads[h].classes.count * sizeof(float) +
-                   CONTROL_ALIGN - 1) / CONTROL_ALIGN * CONTROL_ALIGN;
+        offset +=
+            ((size_t)network->dataset->heads[h].classes.count * sizeof(float) + CONTROL_ALIGN - 1) /
+            CONTROL_ALIGN * CONTROL_ALIGN;
     return offset;
 }
 
@@ -61,8 +62,8 @@ static bal_status make_controls(bal_network *network, bal_error *err) {
     BAL_TRY(bal_buffer_new(network->backend, bytes, &network->controls, err));
     for (int32_t h = 0; h < network->dataset->n_heads; h++)
         if (network->dataset->heads[h].class_weights)
-            BAL_TRY(bal_network_set_class_weights(
-                network, h, network->dataset->heads[h].class_weights, err));
+            BAL_TRY(bal_network_set_class_weights(network, h,
+                                                  network->dataset->heads[h].class_weights, err));
     return BAL_OK;
 }
 
@@ -79,7 +80,8 @@ bal_status bal_network_set_class_weights(bal_network *network, int32_t head, con
 
 /* ---- parameter groups ---- */
 
-/** The group of a parameter: the first whose pattern matches, else the last, which is the default. */
+/** The group of a parameter: the first whose pattern matches, else the last, which is the default.
+ */
 static int32_t group_of(const bal_network *network, const char *name) {
     for (int32_t i = 0; i < network->recipe->n_groups; i++)
         if (bal_text_glob(network->recipe->groups[i].match, name)) return i;
@@ -134,16 +136,16 @@ static void build_outputs(bal_network *network, bal_net *net, bal_value x, bal_v
     bal_value features = model->build(net, x, &network->model);
     for (int32_t h = 0; h < network->dataset->n_heads; h++) {
         const bal_head_data *head = &network->dataset->heads[h];
-        ret_outputs[h] = bal_head_build(net, features, head->recipe->name, &network->model,
-                                        head->recipe->hidden, head->recipe->n_hidden,
-                                        head->recipe->dropout, head->recipe->n_dropout,
-                                        head->outputs);
+        ret_outputs[h] = bal_head_build(
+            net, features, head->recipe->name, &network->model, head->recipe->hidden,
+            head->recipe->n_hidden, head->recipe->dropout, head->recipe->n_dropout, head->outputs);
         bal_graph_set_name(net->graph, ret_outputs[h], "head.%s", head->recipe->name);
     }
 }
 
 static bal_value input_x(bal_network *network, bal_graph *graph, int64_t batch) {
-    return bal_graph_input(graph, "x", BAL_F32, BAL_SHAPE2(batch, network->dataset->table->features));
+    return bal_graph_input(graph, "x", BAL_F32,
+                           BAL_SHAPE2(batch, network->dataset->table->features));
 }
 
 static bal_value input_target(bal_graph *graph, const bal_head_data *head, int64_t batch) {
@@ -171,8 +173,9 @@ static void build_losses(bal_network *network, net_program *made, bool weighted)
         }
         bal_value class_weight = weighted ? input_class_weight(made->graph, head) : BAL_NO_VALUE;
         made->target[h] = input_target(made->graph, head, made->batch);
-        made->loss[h] = bal_loss_find(options.kind)->build(made->graph, made->output[h],
-                                                           made->target[h], class_weight, &options);
+        made->loss[h] =
+            bal_loss_find(options.kind)
+                ->build(made->graph, made->output[h], made->target[h], class_weight, &options);
         made->weight[h] = bal_graph_output(made->graph, made->loss[h], 1);
     }
 }
@@ -181,7 +184,8 @@ static void build_total(bal_network *network, net_program *made) {
     made->total = BAL_NO_VALUE;
     for (int32_t h = 0; h < network->dataset->n_heads; h++) {
         double share = network->dataset->heads[h].recipe->weight;
-        bal_value part = share == 1 ? made->loss[h] : bal_scale(made->graph, made->loss[h], share, 0);
+        bal_value part =
+            share == 1 ? made->loss[h] : bal_scale(made->graph, made->loss[h], share, 0);
         made->total =
             bal_value_is_some(made->total) ? bal_add(made->graph, made->total, part) : part;
     }
@@ -246,7 +250,8 @@ static bal_status build_update(bal_network *network, bal_net *net, net_program *
     for (int32_t i = 0; i < lists.n_all; i++)
         if (bal_value_is_some(lists.all_grads[i])) lists.grads[n_grads++] = lists.all_grads[i];
     if (n_grads == 0)
-        bal_graph_fail(graph, BAL_ERECIPE, "nothing to train: every weight is frozen or every head "
+        bal_graph_fail(graph, BAL_ERECIPE,
+                       "nothing to train: every weight is frozen or every head "
                        "has weight 0");
     made->norm = bal_global_norm(graph, lists.grads, n_grads);
     for (int32_t group = 0; group < network->n_groups; group++)
@@ -281,7 +286,8 @@ static bal_status build_evaluation(bal_network *network, net_program *made, bal_
 
 /* ---- programs ---- */
 
-/** Where an input of a graph lies before the first batch is bound, or in the control buffer for good. */
+/** Where an input of a graph lies before the first batch is bound, or in the control buffer for
+ * good. */
 static bal_status bind_inputs(bal_network *network, const net_program *made, const bal_batch *batch,
                               bal_binding **bindings, size_t *n, size_t *capacity, bal_error *err) {
     const bal_dataset *dataset = network->dataset;
@@ -361,8 +367,8 @@ static bal_status get_program(bal_network *network, const bal_batch *batch, bool
         return bal_fail_memory(err, sizeof *network->programs);
     net_program made = {.batch = batch->size, .training = training};
     BAL_TRY(bal_graph_new(bal_op_table, BAL_F32, &made.graph, err));
-    bal_status status = training ? build_training(network, &made, err)
-                                 : build_evaluation(network, &made, err);
+    bal_status status =
+        training ? build_training(network, &made, err) : build_evaluation(network, &made, err);
     if (status == BAL_OK) status = compile(network, &made, batch, err);
     if (status != BAL_OK) {
         release_program(&made);
@@ -604,7 +610,9 @@ void bal_network_free(bal_network *network) {
     bal_free(network);
 }
 
-bal_store *bal_network_store(bal_network *network) { return &network->store; }
+bal_store *bal_network_store(bal_network *network) {
+    return &network->store;
+}
 
 int64_t bal_network_weights(const bal_network *network) {
     int64_t weights = 0;
@@ -614,7 +622,9 @@ int64_t bal_network_weights(const bal_network *network) {
     return weights;
 }
 
-int32_t bal_network_groups(const bal_network *network) { return network->n_groups; }
+int32_t bal_network_groups(const bal_network *network) {
+    return network->n_groups;
+}
 
 const bal_optimizer_options *bal_network_group(const bal_network *network, int32_t group) {
     return &network->groups[group];

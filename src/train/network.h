@@ -1,9 +1,9 @@
 /* The network of a run: one store of weights on one device, and the programs that use it.
  *
- * Programs are made for a batch size when first needed and kept: training (forward, losses, gradients,
- * update), evaluation (inference form, outputs and raw losses). What may change from step to step without
- * a new program (learning rates, clipping, class weights, random counter) are inputs in one small control
- * buffer. */
+ * Programs are made for a batch size when first needed and kept: training (forward, losses,
+ * gradients, update), evaluation (inference form, outputs and raw losses). What may change from
+ * step to step without a new program (learning rates, clipping, class weights, random counter) are
+ * inputs in one small control buffer. */
 #ifndef BAL_TRAIN_NETWORK_H
 #define BAL_TRAIN_NETWORK_H
 
@@ -33,15 +33,15 @@ const bal_optimizer_options *bal_network_group(const bal_network *network, int32
 /** What a training step is told. */
 typedef struct bal_step_controls {
     uint64_t seed;
-    int64_t step;          /* random counter */
-    int64_t updates;       /* updates applied so far: the moments' corrections follow it */
-    const double *rate;    /* [groups] learning rates */
+    int64_t step;       /* random counter */
+    int64_t updates;    /* updates applied so far: the moments' corrections follow it */
+    const double *rate; /* [groups] learning rates */
     double clip_norm;
 } bal_step_controls;
 
 /** What a training step gives back. */
 typedef struct bal_step_result {
-    double loss;                       /* Σ head weight · head loss */
+    double loss; /* Σ head weight · head loss */
     double head_loss[BAL_HEADS_MAX];
     double head_weight[BAL_HEADS_MAX]; /* what each mean was divided by */
     double grad_norm;
@@ -56,8 +56,8 @@ BAL_WARN_UNUSED bal_status bal_network_step(bal_network *network, const bal_batc
                                             const bal_step_controls *controls,
                                             bal_step_result *ret_result, bal_error *err);
 
-/** Run the inference form on a batch. Outputs go to outputs[h] ([size, outputs of head h]); losses are raw:
- *  no class weights, no head shares. */
+/** Run the inference form on a batch. Outputs go to outputs[h] ([size, outputs of head h]); losses
+ * are raw: no class weights, no head shares. */
 BAL_WARN_UNUSED bal_status bal_network_evaluate(bal_network *network, const bal_batch *batch,
                                                 float *const *outputs, double *ret_loss,
                                                 double *ret_weight, bal_error *err);
@@ -66,12 +66,14 @@ BAL_WARN_UNUSED bal_status bal_network_evaluate(bal_network *network, const bal_
 BAL_WARN_UNUSED bal_status bal_network_set_class_weights(bal_network *network, int32_t head,
                                                          const double *weights, bal_error *err);
 
-/** Reset and read the peak activity of relu units: the share that stayed 0. NaN when there are none. */
+/** Reset and read the peak activity of relu units: the share that stayed 0. NaN when there are
+ * none. */
 BAL_WARN_UNUSED bal_status bal_network_reset_activity(bal_network *network, bal_error *err);
 BAL_WARN_UNUSED bal_status bal_network_dead_share(bal_network *network, double *ret_share,
                                                   bal_error *err);
 
-/** The inference graph for one batch size: input "x", outputs named "head.NAME". The caller frees it. */
+/** The inference graph for one batch size: input "x", outputs named "head.NAME". The caller frees
+ * it. */
 BAL_WARN_UNUSED bal_status bal_network_inference_graph(bal_network *network, int64_t batch,
                                                        bal_graph **ret_graph,
                                                        bal_value *ret_outputs, bal_error *err);

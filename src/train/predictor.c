@@ -1,7 +1,8 @@
-/* Prediction from a model file alone: the graph is rebuilt from the file, weights and scaling come with it.
+/* Prediction from a model file alone: the graph is rebuilt from the file, weights and scaling come
+ * with it.
  *
- * Rows are run in batches of a fixed size, the last one filled up with zeros: one program serves any number of
- * rows, and a row's result does not depend on how many others came with it. */
+ * Rows are run in batches of a fixed size, the last one filled up with zeros: one program serves
+ * any number of rows, and a row's result does not depend on how many others came with it. */
 #include <math.h>
 #include <string.h>
 
@@ -104,8 +105,8 @@ static bal_status read_description(bal_predictor *predictor, const json_t *root,
     const json_t *data = json_object_get(root, "data"), *heads = json_object_get(root, "heads");
     BAL_TRY(copy_string(json_object_get(root, "name"), &predictor->name, err));
     BAL_TRY(copy_string(json_object_get(data, "kind"), &predictor->data_kind, err));
-    BAL_TRY(copy_names(json_object_get(data, "arrays"), &predictor->arrays, &predictor->n_arrays,
-                       err));
+    BAL_TRY(
+        copy_names(json_object_get(data, "arrays"), &predictor->arrays, &predictor->n_arrays, err));
     BAL_TRY(copy_names(json_object_get(root, "features"), &predictor->features,
                        &predictor->n_features, err));
     size_t n_heads = json_array_size(heads);
@@ -131,8 +132,8 @@ static bal_status read_scaler(bal_predictor *predictor, const json_t *root,
             return bad("its scaling is missing or does not fit its features", err);
         values[i] = tensor->data;
     }
-    return bal_scaler_set(&predictor->scaler, kind ? kind : "none", predictor->n_features, values[0],
-                          values[1], values[2], err);
+    return bal_scaler_set(&predictor->scaler, kind ? kind : "none", predictor->n_features,
+                          values[0], values[1], values[2], err);
 }
 
 /* ---- building the program ---- */
@@ -159,8 +160,8 @@ static bal_status fill_store(bal_predictor *predictor, const bal_safetensors *fi
         if (info->kind != BAL_VALUE_PARAMETER && info->kind != BAL_VALUE_STATE) continue;
         const bal_safetensor *tensor = bal_safetensors_find(file, info->name);
         if (!tensor || tensor->dtype != BAL_F32 || !bal_shape_equal(&tensor->shape, &info->shape))
-            return bal_fail(err, BAL_EFORMAT, "model file: tensor %s is missing or has another shape",
-                            info->name);
+            return bal_fail(err, BAL_EFORMAT,
+                            "model file: tensor %s is missing or has another shape", info->name);
         BAL_TRY(bal_store_declare(&predictor->store, info->name, BAL_ROLE_PARAMETER, BAL_F32,
                                   info->shape, err));
     }
@@ -215,8 +216,8 @@ static bal_status load(bal_predictor *predictor, const bal_safetensors *file, co
     return status;
 }
 
-bal_status bal_predictor_open(const char *path, bal_backend *backend,
-                              bal_predictor **ret_predictor, bal_error *err) {
+bal_status bal_predictor_open(const char *path, bal_backend *backend, bal_predictor **ret_predictor,
+                              bal_error *err) {
     bal_safetensors *file;
     BAL_TRY(bal_safetensors_open(path, &file, err));
     bal_predictor *predictor = bal_calloc(1, sizeof *predictor);
@@ -263,12 +264,18 @@ void bal_predictor_close(bal_predictor *predictor) {
     bal_free(predictor);
 }
 
-const char *bal_predictor_name(const bal_predictor *predictor) { return predictor->name; }
-int32_t bal_predictor_features(const bal_predictor *predictor) { return predictor->n_features; }
+const char *bal_predictor_name(const bal_predictor *predictor) {
+    return predictor->name;
+}
+int32_t bal_predictor_features(const bal_predictor *predictor) {
+    return predictor->n_features;
+}
 const char *const *bal_predictor_feature_names(const bal_predictor *predictor) {
     return (const char *const *)predictor->features;
 }
-int32_t bal_predictor_heads(const bal_predictor *predictor) { return predictor->n_heads; }
+int32_t bal_predictor_heads(const bal_predictor *predictor) {
+    return predictor->n_heads;
+}
 const bal_model_head *bal_predictor_head(const bal_predictor *predictor, int32_t head) {
     return &predictor->heads[head];
 }

@@ -1,5 +1,6 @@
-/* Rollback and remedies: the transaction of the guard's recovery. A rollback restores everything that a
- * snapshot holds except the controls that remedies set: those add up, or the failure would be replayed. */
+/* Rollback and remedies: the transaction of the guard's recovery. A rollback restores everything
+ * that a snapshot holds except the controls that remedies set: those add up, or the failure would
+ * be replayed. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,10 +49,10 @@ static bal_status apply_batches(bal_trainer *trainer, bal_error *err) {
     bal_batch_field fields[BAL_HEADS_MAX + 1];
     int32_t n_fields = bal_dataset_fields(dataset, fields);
     bal_batcher *batches;
-    BAL_TRY(bal_batcher_new(trainer->backend, fields, n_fields,
-                            dataset->split.rows[BAL_SPLIT_TRAIN], n_rows,
-                            state->batch_size < n_rows ? state->batch_size : n_rows, true,
-                            (uint64_t)(trainer->recipe->seed + state->shuffle_salt), &batches, err));
+    BAL_TRY(
+        bal_batcher_new(trainer->backend, fields, n_fields, dataset->split.rows[BAL_SPLIT_TRAIN],
+                        n_rows, state->batch_size < n_rows ? state->batch_size : n_rows, true,
+                        (uint64_t)(trainer->recipe->seed + state->shuffle_salt), &batches, err));
     bal_batcher_free(trainer->batches);
     trainer->batches = batches;
     return bal_batcher_seek(batches, state->epoch, state->batch, err);

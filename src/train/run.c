@@ -145,8 +145,8 @@ static bal_status run_and_finish(run_parts *parts, bal_run_result *ret_result, b
     } else {
         status = bal_trainer_finish(trainer, &result.summary, err);
     }
-    if (status == BAL_OK && (!(result.folder = bal_strdup(parts->folder.path)) ||
-                             bal_text_failed(&result.summary)))
+    if (status == BAL_OK &&
+        (!(result.folder = bal_strdup(parts->folder.path)) || bal_text_failed(&result.summary)))
         status = bal_fail_memory(err, 0);
     if (status != BAL_OK) {
         bal_run_result_release(&result);
@@ -217,7 +217,8 @@ out:
 static bal_status load_checkpoint(bal_trainer *trainer, bal_error *err) {
     bal_error why = {0};
     bal_status status = bal_trainer_read_last(trainer, &why);
-    if (status != BAL_ENOTFOUND) return status == BAL_OK ? BAL_OK : bal_fail(err, status, "%s", why.message);
+    if (status != BAL_ENOTFOUND)
+        return status == BAL_OK ? BAL_OK : bal_fail(err, status, "%s", why.message);
     bal_log_printf(&trainer->hooks->log, BAL_LOG_WARN, "no checkpoint yet: starting over");
     return BAL_OK;
 }

@@ -1,4 +1,5 @@
-/* Runs from the outside: train a recipe, resume a folder. What the program and the public API call. */
+/* Runs from the outside: train a recipe, resume a folder. What the program and the public API call.
+ */
 #ifndef BAL_TRAIN_RUN_H
 #define BAL_TRAIN_RUN_H
 
@@ -14,13 +15,13 @@ typedef struct bal_run_options {
 
 typedef struct bal_run_result {
     bal_outcome outcome;
-    int cancelled;     /* what the cancel hook returned, when outcome is INTERRUPTED */
-    char *folder;      /* of the run */
-    bal_text summary;  /* one JSON object, as `train --json` prints it */
+    int cancelled;    /* what the cancel hook returned, when outcome is INTERRUPTED */
+    char *folder;     /* of the run */
+    bal_text summary; /* one JSON object, as `train --json` prints it */
 } bal_run_result;
 
-/** Train a recipe from the start. Outcomes are results, not errors: check result->outcome. On an error
- *  after the folder was claimed, its path is in the message. */
+/** Train a recipe from the start. Outcomes are results, not errors: check result->outcome. On an
+ * error after the folder was claimed, its path is in the message. */
 BAL_WARN_UNUSED bal_status bal_run_train(const bal_recipe *recipe, const bal_run_options *options,
                                          bal_run_result *ret_result, bal_error *err);
 
@@ -32,14 +33,14 @@ void bal_run_result_release(bal_run_result *result);
 
 /* ---- finish.c ---- */
 
-/** What a finished run leaves behind: best weights restored, model.safetensors, evaluation of validation and
- *  test rows, training_log.json, diversity_history.json, responsiveness.json, predictions.npz, health.json,
- *  summary.json. Appends the summary to `summary`. */
+/** What a finished run leaves behind: best weights restored, model.safetensors, evaluation of
+ * validation and test rows, training_log.json, diversity_history.json, responsiveness.json,
+ * predictions.npz, health.json, summary.json. Appends the summary to `summary`. */
 BAL_WARN_UNUSED bal_status bal_trainer_finish(bal_trainer *trainer, bal_text *summary,
                                               bal_error *err);
 
-/** Metrics of all heads of an evaluated set as one JSON object {"label": {"accuracy": …}}: per-class values
- *  under "per_class", undefined ones with their reason under "undefined". */
+/** Metrics of all heads of an evaluated set as one JSON object {"label": {"accuracy": …}}:
+ * per-class values under "per_class", undefined ones with their reason under "undefined". */
 void bal_eval_set_json(const bal_eval_set *set, bool per_class, bal_json_out *out);
 
 #endif

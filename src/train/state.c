@@ -46,12 +46,11 @@ static bal_status read_row(const json_t *object, const char *field, double *ret_
 
 bal_status bal_train_state_read(bal_train_state *state, json_t *object, bal_error *err) {
     bal_train_state read = {0};
-#define READ_INT(field)                                                            \
-    if (!json_is_integer(json_object_get(object, #field))) return missing(#field, err); \
+#define READ_INT(field)                                                                            \
+    if (!json_is_integer(json_object_get(object, #field))) return missing(#field, err);            \
     read.field = json_integer_value(json_object_get(object, #field));
-#define READ_DOUBLE(field)                                                 \
-    if (!bal_json_number(json_object_get(object, #field), &read.field))    \
-        return missing(#field, err);
+#define READ_DOUBLE(field)                                                                         \
+    if (!bal_json_number(json_object_get(object, #field), &read.field)) return missing(#field, err);
     BAL_STATE_FIELDS(READ_INT, READ_DOUBLE)
 #undef READ_INT
 #undef READ_DOUBLE

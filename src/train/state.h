@@ -13,29 +13,29 @@
 #include "train/network.h"
 
 /* kind, field. I: int64_t, D: double. Order is the order in files. */
-#define BAL_STATE_FIELDS(I, D)                                                            \
-    I(epoch)             /* finished epochs */                                           \
-    I(batch)             /* batches done in the epoch under way */                       \
-    I(step)              /* steps over the run: the random counter */                    \
-    I(updates)           /* updates applied: the moments' corrections follow it */       \
-    I(evaluation)        /* evaluations done */                                          \
-    I(samples)           /* rows trained on since the last evaluation */                 \
-    I(attempt)           /* rollbacks behind us */                                       \
-    I(batch_size)        /* in force (remedies may change it) */                         \
-    I(shuffle_salt)      /* added to the seed of the row order (remedies may change it) */ \
-    D(lr_scale)          /* product of remedies on the learning rate */                  \
-    D(clip_norm)         /* in force */                                                  \
-    D(weight_exponent)   /* class weights in force are w^this */                         \
-    D(loss_sum)          /* Σ loss · rows since the last evaluation */                   \
-    D(norm_max)          /* largest gradient norm since the last evaluation */           \
-    D(plateau_best)      /* schedule: patience */                                        \
-    I(plateau_bad)                                                                       \
-    I(plateau_cooldown)                                                                  \
-    D(plateau_scale)                                                                     \
-    D(stop_best)         /* early stopping: patience */                                  \
-    I(stop_bad)                                                                          \
-    I(best_epoch)        /* 0: none eligible yet */                                      \
-    I(best_evaluation)                                                                   \
+#define BAL_STATE_FIELDS(I, D)                                                                     \
+    I(epoch)           /* finished epochs */                                                       \
+    I(batch)           /* batches done in the epoch under way */                                   \
+    I(step)            /* steps over the run: the random counter */                                \
+    I(updates)         /* updates applied: the moments' corrections follow it */                   \
+    I(evaluation)      /* evaluations done */                                                      \
+    I(samples)         /* rows trained on since the last evaluation */                             \
+    I(attempt)         /* rollbacks behind us */                                                   \
+    I(batch_size)      /* in force (remedies may change it) */                                     \
+    I(shuffle_salt)    /* added to the seed of the row order (remedies may change it) */           \
+    D(lr_scale)        /* product of remedies on the learning rate */                              \
+    D(clip_norm)       /* in force */                                                              \
+    D(weight_exponent) /* class weights in force are w^this */                                     \
+    D(loss_sum)        /* Σ loss · rows since the last evaluation */                             \
+    D(norm_max)        /* largest gradient norm since the last evaluation */                       \
+    D(plateau_best)    /* schedule: patience */                                                    \
+    I(plateau_bad)                                                                                 \
+    I(plateau_cooldown)                                                                            \
+    D(plateau_scale)                                                                               \
+    D(stop_best) /* early stopping: patience */                                                    \
+    I(stop_bad)                                                                                    \
+    I(best_epoch) /* 0: none eligible yet */                                                       \
+    I(best_evaluation)                                                                             \
     D(best_value)
 
 typedef struct bal_train_state {

@@ -1,6 +1,6 @@
-/* The training loop. Every step is a pure function of the state (train/state.h), the tensors and the
- * guard's memory; nothing else may influence it, or resume and rollback would not be exact. Clocks decide
- * only when to write a checkpoint or to report, never what is computed. */
+/* The training loop. Every step is a pure function of the state (train/state.h), the tensors and
+ * the guard's memory; nothing else may influence it, or resume and rollback would not be exact.
+ * Clocks decide only when to write a checkpoint or to report, never what is computed. */
 #include "train/trainer.h"
 
 #include <math.h>
@@ -96,13 +96,14 @@ static void report_evaluation(bal_trainer *trainer, const bal_decision *decision
 
 /* ---- decisions ---- */
 
-/** Record what the guard saw and do what it says. True in *ret_rolled_back when the state was replaced. */
+/** Record what the guard saw and do what it says. True in *ret_rolled_back when the state was
+ * replaced. */
 static bal_status obey(bal_trainer *trainer, const bal_decision *decision, bool *ret_rolled_back,
                        bal_error *err) {
     *ret_rolled_back = false;
     if (decision->n_incidents > 0)
-        BAL_TRY(bal_trainer_write_incidents(trainer, decision->incidents, decision->n_incidents,
-                                            err));
+        BAL_TRY(
+            bal_trainer_write_incidents(trainer, decision->incidents, decision->n_incidents, err));
     for (int32_t i = 0; i < decision->n_incidents; i++)
         report(trainer, BAL_PROGRESS_INCIDENT,
                &(bal_progress){.message = decision->incidents[i].message});
@@ -236,10 +237,10 @@ static void set_rates(bal_trainer *trainer) {
     };
     for (int32_t i = 0; i < bal_network_groups(trainer->network); i++)
         trainer->rates[i] =
-            state->lr_scale * bal_schedule_rate(trainer->schedule, &trainer->recipe->schedule.options,
-                                                &schedule, bal_network_group(trainer->network, i)->lr,
-                                                state->step, bal_batcher_batches(trainer->batches),
-                                                trainer->recipe->train.epochs);
+            state->lr_scale *
+            bal_schedule_rate(trainer->schedule, &trainer->recipe->schedule.options, &schedule,
+                              bal_network_group(trainer->network, i)->lr, state->step,
+                              bal_batcher_batches(trainer->batches), trainer->recipe->train.epochs);
 }
 
 static bal_status step(bal_trainer *trainer, bal_decision *ret_decision, bal_error *err) {
@@ -357,8 +358,7 @@ static bal_status make_guard(bal_trainer *trainer, bal_error *err) {
             .class_weights = head->class_weights,
         };
     }
-    bal_detector_setting *settings =
-        bal_calloc((size_t)wanted->n_detectors + 1, sizeof *settings);
+    bal_detector_setting *settings = bal_calloc((size_t)wanted->n_detectors + 1, sizeof *settings);
     bal_guard_rule *rules = bal_calloc((size_t)wanted->n_rules + 1, sizeof *rules);
     bal_status status = BAL_OK;
     if (!settings || !rules) {
@@ -403,7 +403,8 @@ static bal_status fill_trainer(bal_trainer *trainer, bal_error *err) {
     const bal_recipe *recipe = trainer->recipe;
     const bal_dataset *dataset = trainer->dataset;
     if (dataset->split.count[BAL_SPLIT_VAL] == 0)
-        return bal_fail(err, BAL_EDATA, "no validation rows: raise data.split.val; without them "
+        return bal_fail(err, BAL_EDATA,
+                        "no validation rows: raise data.split.val; without them "
                         "nothing can be watched");
     BAL_TRY(bal_metric_path_parse(recipe->monitor, &trainer->monitor, err));
     trainer->plateau_monitor = trainer->monitor;
@@ -415,8 +416,8 @@ static bal_status fill_trainer(bal_trainer *trainer, bal_error *err) {
     trainer->rates = bal_calloc((size_t)bal_network_groups(trainer->network), sizeof(double));
     if (!trainer->rates) return bal_fail_memory(err, sizeof(double));
     BAL_TRY(bal_eval_set_init(&trainer->val, dataset, trainer->backend,
-                              dataset->split.rows[BAL_SPLIT_VAL], dataset->split.count[BAL_SPLIT_VAL],
-                              recipe->train.eval_batch, err));
+                              dataset->split.rows[BAL_SPLIT_VAL],
+                              dataset->split.count[BAL_SPLIT_VAL], recipe->train.eval_batch, err));
     BAL_TRY(make_guard(trainer, err));
     bal_train_state_init(&trainer->state, recipe);
     return bal_trainer_apply_controls(trainer, err);

@@ -1,6 +1,7 @@
-/* The trainer: steps, evaluations, the guard's decisions, checkpoints. One object per run, shared by the
- * files of this folder: trainer.c (the loop), recovery.c (rollback and remedies), checkpoint.c (snapshots on
- * disk), history.c (rows of the run folder), finish.c (what a finished run leaves behind). */
+/* The trainer: steps, evaluations, the guard's decisions, checkpoints. One object per run, shared
+ * by the files of this folder: trainer.c (the loop), recovery.c (rollback and remedies),
+ * checkpoint.c (snapshots on disk), history.c (rows of the run folder), finish.c (what a finished
+ * run leaves behind). */
 #ifndef BAL_TRAIN_TRAINER_H
 #define BAL_TRAIN_TRAINER_H
 
@@ -38,15 +39,15 @@ typedef struct bal_progress {
     const char *message; /* incident or remedy in words, "" otherwise */
     const char *monitor; /* name */
     int64_t epoch, epochs, batch, batches, step;
-    double loss;       /* of the step, or mean training loss since the last evaluation */
+    double loss; /* of the step, or mean training loss since the last evaluation */
     double lr, grad_norm;
-    double val_loss;   /* EVALUATION: first head, raw */
+    double val_loss; /* EVALUATION: first head, raw */
     double monitored, best;
     bool improved, eligible;
     int64_t unique_predictions, classes; /* first head; classes 0 for value heads */
     double normalized_entropy, accuracy; /* first head; NaN for value heads */
-    double seconds;     /* since the start or the resume */
-    double eta_seconds; /* at most: early stopping may come first */
+    double seconds;                      /* since the start or the resume */
+    double eta_seconds;                  /* at most: early stopping may come first */
 } bal_progress;
 
 /** How a caller takes part. All optional. */
@@ -83,17 +84,19 @@ typedef struct bal_trainer {
 
     bal_train_state state;
     bal_snapshot healthy;
-    int64_t metrics_size, results_size, incidents_size; /* bytes of the logs that belong to the state */
+    int64_t metrics_size, results_size,
+        incidents_size; /* bytes of the logs that belong to the state */
     bal_outcome outcome;
     int cancelled; /* what the cancel hook returned */
 
-    double *rates; /* [groups] */
+    double *rates;                                  /* [groups] */
     double started, last_checkpoint, last_progress; /* clock */
     int64_t started_step;
     bal_step_result last_step;
 } bal_trainer;
 
-/** Everything ready for the first step (state fresh, guard fresh). Borrowed pointers must outlive it. */
+/** Everything ready for the first step (state fresh, guard fresh). Borrowed pointers must outlive
+ * it. */
 BAL_WARN_UNUSED bal_status bal_trainer_init(bal_trainer *trainer, const bal_recipe *recipe,
                                             const bal_dataset *dataset, bal_backend *backend,
                                             bal_run_folder *folder, const bal_train_hooks *hooks,
@@ -110,7 +113,8 @@ double bal_trainer_metric(const bal_trainer *trainer, const bal_metric_path *pat
 
 /** Copy the current state into trainer->healthy. */
 BAL_WARN_UNUSED bal_status bal_trainer_keep_healthy(bal_trainer *trainer, bal_error *err);
-/** Restore trainer->healthy and apply remedy number `remedy` of the recipe on top of those before. */
+/** Restore trainer->healthy and apply remedy number `remedy` of the recipe on top of those before.
+ */
 BAL_WARN_UNUSED bal_status bal_trainer_roll_back(bal_trainer *trainer, int32_t remedy,
                                                  bal_error *err);
 /** Put the controls of the state in force: class weights, batch size. */
@@ -124,8 +128,8 @@ void bal_remedy_text(const bal_recipe_remedy *remedy, char *buffer, size_t size)
 BAL_WARN_UNUSED bal_status bal_trainer_write_last(bal_trainer *trainer, bal_error *err);
 /** Write checkpoints/best.safetensors: weights and statistics. */
 BAL_WARN_UNUSED bal_status bal_trainer_write_best(bal_trainer *trainer, bal_error *err);
-/** Read last (or previous, when last is damaged) back into a trainer just initialised; cuts the logs to
- *  where the checkpoint stands. BAL_ENOTFOUND when the run has no checkpoint yet. */
+/** Read last (or previous, when last is damaged) back into a trainer just initialised; cuts the
+ * logs to where the checkpoint stands. BAL_ENOTFOUND when the run has no checkpoint yet. */
 BAL_WARN_UNUSED bal_status bal_trainer_read_last(bal_trainer *trainer, bal_error *err);
 /** Load the best weights into the store; BAL_ENOTFOUND when none was written. */
 BAL_WARN_UNUSED bal_status bal_trainer_read_best(bal_trainer *trainer, bal_error *err);
