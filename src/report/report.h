@@ -1,0 +1,14 @@
+/* Pictures of a run, made from its folder: plots/{loss,metrics,diversity,confusion,recall}.png.
+ *
+ * Everything comes from files that the run wrote (metrics.jsonl, incidents.jsonl, predictions.npz), so that a
+ * report can be made again at any time, also for a run that was interrupted. */
+#ifndef BAL_REPORT_REPORT_H
+#define BAL_REPORT_REPORT_H
+
+#include "base/sink.h"
+
+/** Draw what the folder has material for. A run without evaluations gets no pictures and BAL_OK. */
+BAL_WARN_UNUSED bal_status bal_report_run(const char *folder, const bal_log_sink *log,
+                                          bal_error *err);
+
+#endif
