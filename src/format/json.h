@@ -34,6 +34,10 @@ BAL_WARN_UNUSED bal_status bal_json_parse(const char *bytes, size_t length, cons
 BAL_WARN_UNUSED bal_status bal_json_read(const char *path, size_t max_bytes, json_t **ret_value,
                                          bal_error *err);
 
+/** Read a file with one document per line into an array; a missing file gives an empty one. Errors
+ *  as bal_json_parse, with the line. */
+BAL_WARN_UNUSED bal_status bal_json_read_lines(const char *path, json_t **ret_rows, bal_error *err);
+
 /** Append a value to `text` in the layout of json_out.h, keys in insertion order, no newline at the
  *  end. Errors  BAL_ENOMEM; BAL_EOVERFLOW beyond BAL_JSON_DEPTH_MAX levels (cycles too); on failure
  *  the text is unspecified. */

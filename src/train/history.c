@@ -132,29 +132,10 @@ bal_status bal_trainer_write_incidents(bal_trainer *trainer, const bal_incident 
 
 /** All rows of metrics.jsonl as an array of objects. */
 static bal_status read_rows(const bal_trainer *trainer, json_t **ret_rows, bal_error *err) {
-    char *path = bal_run_folder_path(trainer->folder, BAL_RUN_METRICS), *data = NULL;
-    size_t size = 0;
+    char *path = bal_run_folder_path(trainer->folder, BAL_RUN_METRICS);
     if (!path) return bal_fail_memory(err, 0);
-    bal_json_setup();
-    json_t *rows = json_array();
-    bal_status status = rows ? BAL_OK : bal_fail_memory(err, 0);
-    if (status == BAL_OK && bal_path_exists(path))
-        status = bal_file_read(path, BAL_JSON_BYTES_MAX, &data, &size, err);
-    for (size_t at = 0; status == BAL_OK && at < size;) {
-        const char *end = memchr(data + at, '\n', size - at);
-        size_t length = end ? (size_t)(end - data) - at : size - at;
-        json_t *row = NULL;
-        status = bal_json_parse(data + at, length, BAL_RUN_METRICS, &row, err);
-        if (status == BAL_OK && json_array_append_new(rows, row) != 0)
-            status = bal_fail_memory(err, 0);
-        at += length + 1;
-    }
-    bal_free(data);
+    bal_status status = bal_json_read_lines(path, ret_rows, err);
     bal_free(path);
-    if (status == BAL_OK)
-        *ret_rows = rows;
-    else
-        json_decref(rows);
     return status;
 }
 
