@@ -27,11 +27,12 @@ typedef struct bal_head_view {
     const int64_t *support, *predicted, *confusion;
     int32_t top; /* the class predicted most often */
     double top_share, top_prior,
-        top_truth;        /* its share of predictions, training and validation rows */
-    double entropy_ratio; /* of the prediction histogram / of the training prior */
-    double information;   /* H(E[p]) − E[H(p)] / entropy of the training prior; NaN: unknown */
-    double skill;         /* 1 − NLL / NLL of the prior; NaN: unknown */
-    double agreement;     /* right predictions beyond chance, in standard errors */
+        top_truth;         /* its share of predictions, training and validation rows */
+    double entropy_ratio;  /* of the prediction histogram / of the training prior */
+    double information;    /* H(E[p]) − E[H(p)] / entropy of the training prior; NaN: unknown */
+    double skill;          /* 1 − NLL / NLL of the prior; NaN: unknown */
+    double constant_skill; /* the most that one answer for all rows could have here; NaN: unknown */
+    double agreement;      /* right predictions beyond chance, in standard errors */
 } bal_head_view;
 
 /** One detector at work in one guard. */
@@ -86,6 +87,10 @@ void bal_incident_add(bal_incident *incident, const char *name, double value);
 void bal_copy_text(char *to, size_t size, const char *from);
 /** Name of a class; "" for heads without names. */
 const char *bal_guard_class_name(const bal_guard_head *head, int32_t class_id);
+
+/** The first finite value of a series, and its largest; both start as NaN. */
+void bal_fact_first(double *first, double value);
+void bal_fact_peak(double *peak, double value);
 
 /* ---- head_view.c ---- */
 

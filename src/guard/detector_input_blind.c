@@ -6,9 +6,10 @@
  * the same for 2 and for 200 classes.
  *
  * A small figure alone is no proof: a net at its beginning, or one trained with label smoothing or
- * a focal loss, hardly dares to differ from the prior (99 classes, 16 % right: 1 %). But no answer
- * that ignores the input has skill over the prior, or is right more often than chance (Cohen 1960).
- * So a blind model has neither, and its figure does not rise. */
+ * a focal loss, hardly dares to differ from the prior (99 classes, 16 % right: 1 %), and a weak
+ * signal may hold no more. But no answer that ignores the input has skill (beyond what the split
+ * happens to differ from the prior by), or is right more often than chance (Cohen 1960). So a blind
+ * model has neither, and gets nowhere: neither its figure nor its skill rises. */
 #include <math.h>
 
 #include "guard/detector.h"
@@ -19,7 +20,8 @@ static const bal_detector_option options[] = {
     {"floor", 0.01, "information about the input, as a share of the prior's entropy", 0, 1, false},
     {"for", 2, "consecutive evaluations below the floor in which it does not rise", 1, 1e6, true},
     {"after", 1, "first evaluations that do not count", 0, 1e6, true},
-    {"skill", 0.02, "skill over the prior predictor from which a model is not blind", 0, 1, false},
+    {"skill", 0.005, "skill beyond that of a constant answer from which a model is not blind", 0, 1,
+     false},
     {"agreement", 4,
      "standard errors beyond chance from which right predictions show that a model is not blind", 0,
      1e6, false},
@@ -30,6 +32,7 @@ typedef struct head_state {
     int64_t low;
     bool fired;
     double information; /* at the evaluation before; NaN: none */
+    double skill;       /* the best so far, as of its last notable rise; NaN: none */
 } head_state;
 
 static void *open(bal_guard *guard, const bal_watch *watch) {
@@ -40,7 +43,7 @@ static void *open(bal_guard *guard, const bal_watch *watch) {
 static void reset(const bal_guard *guard, const bal_watch *watch) {
     head_state *s = watch->state;
     for (int32_t h = 0; h < bal_guard_heads(guard); h++)
-        s[h] = (head_state){.information = NAN};
+        s[h] = (head_state){.information = NAN, .skill = NAN};
 }
 
 static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
@@ -49,13 +52,15 @@ static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stre
         bal_stream_i64(stream, &s[h].low, 0, INT64_MAX - 1);
         bal_stream_flag(stream, &s[h].fired);
         bal_stream_double(stream, &s[h].information);
+        bal_stream_double(stream, &s[h].skill);
     }
 }
 
 bool bal_head_is_blind(const bal_watch *input_blind, const bal_head_view *view) {
     const double *option = input_blind->option;
     return view->has_classes && view->rows > 1 && view->information < option[FLOOR] &&
-           !(view->skill >= option[SKILL]) && view->agreement < option[AGREEMENT];
+           !(view->skill >= option[SKILL] + view->constant_skill) &&
+           view->agreement < option[AGREEMENT];
 }
 
 static void fire(bal_guard *guard, const bal_watch *watch, const head_state *s,
@@ -74,22 +79,29 @@ static void fire(bal_guard *guard, const bal_watch *watch, const head_state *s,
     bal_incident_add(incident, "top_share", view->top_share);
 }
 
+/* Slow learning moves the probabilities towards the prior's first, and skill towards 0. */
+static bool is_learning(head_state *s, const bal_head_view *view) {
+    bool rises = view->information > 1.1 * s->information;
+    bool gains = view->skill >= -0.1 && view->skill > s->skill + 0.0005;
+    s->information = view->information;
+    if (isnan(s->skill) || view->skill > s->skill + 0.0005) s->skill = view->skill;
+    return rises || gains;
+}
+
 static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
                  const bal_head_view *view) {
     if (!view->has_classes || isnan(view->information)) return s->low > 0;
     bool low = bal_head_is_blind(watch, view);
-    bool rises = view->information > 1.1 * s->information;
-    if (!low) {
+    bool learning = is_learning(s, view);
+    if (!low) s->fired = false;
+    if (!low || learning)
         s->low = 0;
-        s->fired = false;
-    } else if (!rises && bal_guard_evaluations(guard) > watch->option[AFTER]) {
+    else if (bal_guard_evaluations(guard) > watch->option[AFTER])
         s->low++;
-    }
     if (low && !s->fired && s->low >= watch->option[FOR]) {
         s->fired = true;
         fire(guard, watch, s, view);
     }
-    s->information = view->information;
     return low;
 }
 

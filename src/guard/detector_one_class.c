@@ -6,12 +6,14 @@
  *
  * - Too few rows outside of the dominating class are expected by the prior to miss them.
  * - The most frequent class of a lopsided prior may rightly take all predictions: always at 80 % or
- *   more (a 99:1 problem may predict 100:0), below that while its probabilities are not worse than
- * the prior's, since naming the mode is then the honest answer of a model that knows little.
+ *   more (a 99:1 problem may predict 100:0), from 40 % on while the probabilities are no worse than
+ * the prior's: naming the mode is the honest answer of a model that knows little. (That it knows
+ * nothing at all is input_blind's business.) A model that did know more has no such excuse.
  * - In its first evaluations a run whose diversity or skill clearly rises is learning, not
  * collapsed.
  *
- * Where a run was diverse before, one evaluation is enough; otherwise two in a row are needed. */
+ * Where a run was diverse before, and knew something, one evaluation is enough; otherwise two in a
+ * row are needed. */
 #include <math.h>
 
 #include "guard/detector.h"
@@ -39,9 +41,10 @@ static const bal_detector_option options[] = {
 
 typedef struct head_state {
     int64_t low;  /* consecutive evaluations that count as concentrated */
-    bool diverse; /* it has been */
+    bool diverse; /* it has been, and right more often than chance */
     bool fired;
     double ratio, skill; /* at the evaluation before; NaN: none */
+    double skill_best;   /* NaN: none */
 } head_state;
 
 static void *open(bal_guard *guard, const bal_watch *watch) {
@@ -52,7 +55,7 @@ static void *open(bal_guard *guard, const bal_watch *watch) {
 static void reset(const bal_guard *guard, const bal_watch *watch) {
     head_state *s = watch->state;
     for (int32_t h = 0; h < bal_guard_heads(guard); h++)
-        s[h] = (head_state){.ratio = NAN, .skill = NAN};
+        s[h] = (head_state){.ratio = NAN, .skill = NAN, .skill_best = NAN};
 }
 
 static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
@@ -63,6 +66,7 @@ static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stre
         bal_stream_flag(stream, &s[h].fired);
         bal_stream_double(stream, &s[h].ratio);
         bal_stream_double(stream, &s[h].skill);
+        bal_stream_double(stream, &s[h].skill_best);
     }
 }
 
@@ -87,12 +91,19 @@ static bool is_lopsided(const bal_head_view *view) {
     return view->top_share <= 1.25 * view->top_prior;
 }
 
+/* Everything named the mode, by a model whose probabilities are no worse than the prior's. */
+static bool is_honest(const bal_head_view *view) {
+    return is_mode(view) && view->skill >= -0.1;
+}
+
+static bool is_low(const bal_watch *watch, const bal_head_view *view) {
+    return view->has_classes && view->entropy_ratio < watch->option[FLOOR] &&
+           expected_outside(view) >= watch->option[EXPECTED] && !is_lopsided(view);
+}
+
 bool bal_head_is_concentrated(const bal_watch *one_class, const bal_head_view *view) {
-    if (!view->has_classes || !(view->entropy_ratio < one_class->option[FLOOR])) return false;
-    if (expected_outside(view) < one_class->option[EXPECTED]) return false;
-    if (is_lopsided(view)) return false;
-    bool honest = view->top_share <= 2.5 * view->top_prior && is_mode(view) && view->skill >= 0.02;
-    return !honest;
+    bool excused = view->top_share <= 2.5 * view->top_prior && is_honest(view);
+    return is_low(one_class, view) && !excused;
 }
 
 /* Concentrated, but in a way that a run at its beginning may be. */
@@ -100,7 +111,7 @@ static bool is_beginning(const bal_guard *guard, const bal_watch *watch, const h
                          const bal_head_view *view) {
     int64_t evaluation = bal_guard_evaluations(guard);
     if (s->diverse) return false;
-    if (evaluation <= watch->option[PATIENCE] && is_mode(view) && view->skill >= -0.1) return true;
+    if (evaluation <= watch->option[PATIENCE] && is_honest(view)) return true;
     if (evaluation > watch->option[EARLY]) return false;
     bool rises = view->entropy_ratio >= 1.2 * s->ratio && view->entropy_ratio >= s->ratio + 0.02;
     bool learns = view->skill > 0 && view->skill >= s->skill + 0.02;
@@ -126,14 +137,22 @@ static void fire(bal_guard *guard, const bal_watch *watch, const bal_head_view *
     bal_incident_add(incident, "skill", view->skill);
 }
 
+static void remember(head_state *s, const bal_watch *watch, const bal_head_view *view) {
+    bool knows = view->skill >= 0.02 || view->agreement >= 4;
+    if (view->entropy_ratio >= watch->option[HEALTHY] && knows) s->diverse = true;
+    s->ratio = view->entropy_ratio;
+    s->skill = view->skill;
+    bal_fact_peak(&s->skill_best, view->skill);
+}
+
 static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
                  const bal_head_view *view) {
     if (!view->has_classes || isnan(view->entropy_ratio)) return s->low > 0;
-    bool low = bal_head_is_concentrated(watch, view);
+    bool forgot = s->skill_best >= 0.05 && view->skill < 0 && is_low(watch, view);
+    bool low = forgot || bal_head_is_concentrated(watch, view);
     if (!low) {
         s->low = 0;
         s->fired = false;
-        if (view->entropy_ratio >= watch->option[HEALTHY]) s->diverse = true;
     } else if (s->low == 0 || !is_beginning(guard, watch, s, view)) {
         s->low++;
     }
@@ -142,8 +161,7 @@ static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
         s->fired = true;
         fire(guard, watch, view);
     }
-    s->ratio = view->entropy_ratio;
-    s->skill = view->skill;
+    remember(s, watch, view);
     return low;
 }
 

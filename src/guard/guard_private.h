@@ -72,10 +72,6 @@ struct bal_guard {
     char reason[256]; /* why the state is not eligible */
 };
 
-/** The first finite value of a series, and its largest. */
-void bal_fact_first(double *first, double value);
-void bal_fact_peak(double *peak, double value);
-
 /* ---- eligibility.c ---- */
 
 /** No output broken, no head collapsed, at the evaluation that the views hold; the reason

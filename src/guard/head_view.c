@@ -44,6 +44,18 @@ static double agreement(const bal_head_view *view) {
     return error > 0 ? (right / n - chance) / error : 0;
 }
 
+/* The best single answer for all rows is the labels' own histogram. Its skill over the training
+ * prior is what the split happens to differ by, not something learned. */
+static double constant_skill(const bal_head_view *view) {
+    double cross = 0;
+    for (int32_t c = 0; c < view->classes; c++) {
+        double share = (double)view->support[c] / (double)view->rows;
+        if (share > 0) cross -= share * log(view->head->prior[c]);
+    }
+    bool known = isfinite(cross) && cross > 0;
+    return known ? 1 - entropy_of_counts(view->support, view->classes) / cross : NAN;
+}
+
 static void fill_classes(bal_head_view *view, double prior_entropy, const bal_scores *scores) {
     view->has_classes = true;
     view->support = bal_scores_support(scores);
@@ -59,6 +71,7 @@ static void fill_classes(bal_head_view *view, double prior_entropy, const bal_sc
     view->top_truth = (double)view->support[view->top] / (double)view->rows;
     view->entropy_ratio = entropy_ratio(view, prior_entropy);
 
+    view->constant_skill = constant_skill(view);
     view->agreement = agreement(view);
 
     double of_mean, mean;
