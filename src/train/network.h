@@ -19,8 +19,8 @@ enum { BAL_FIELD_X = 0, BAL_FIELD_HEAD = 1 };
 typedef struct bal_network bal_network;
 
 BAL_WARN_UNUSED bal_status bal_network_new(const bal_recipe *recipe, const bal_dataset *dataset,
-                                           bal_backend *backend, const bal_log_sink *log,
-                                           bal_network **ret_network, bal_error *err);
+                                           bal_backend *backend, bal_network **ret_network,
+                                           bal_error *err);
 void bal_network_free(bal_network *network);
 
 bal_store *bal_network_store(bal_network *network);

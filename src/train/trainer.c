@@ -411,8 +411,7 @@ static bal_status fill_trainer(bal_trainer *trainer, bal_error *err) {
     if (recipe->schedule.monitor[0])
         BAL_TRY(bal_metric_path_parse(recipe->schedule.monitor, &trainer->plateau_monitor, err));
     trainer->schedule = bal_schedule_find(recipe->schedule.options.kind);
-    BAL_TRY(bal_network_new(recipe, dataset, trainer->backend, &trainer->hooks->log,
-                            &trainer->network, err));
+    BAL_TRY(bal_network_new(recipe, dataset, trainer->backend, &trainer->network, err));
     trainer->rates = bal_calloc((size_t)bal_network_groups(trainer->network), sizeof(double));
     if (!trainer->rates) return bal_fail_memory(err, sizeof(double));
     BAL_TRY(bal_eval_set_init(&trainer->val, dataset, trainer->backend,
