@@ -254,15 +254,13 @@ static const bal_yaml_node *find_anchor(const reader *r, const char *name) {
     return NULL;
 }
 
-/* Nodes and levels of a tree, until either is beyond its limit. */
+/* Nodes and levels of a tree. */
 static void measure(const bal_yaml_node *node, int depth, size_t *nodes, int *deepest) {
     ++*nodes;
     if (node->kind >= BAL_YAML_SEQUENCE) depth++;
     if (depth > *deepest) *deepest = depth;
-    bal_yaml_each (child, node) {
-        if (*nodes > BAL_YAML_NODES_MAX) return;
+    bal_yaml_each (child, node)
         measure(child, depth, nodes, deepest);
-    }
 }
 
 static bal_status on_alias(reader *r, const struct fy_event *event, position at) {

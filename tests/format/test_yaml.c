@@ -472,6 +472,11 @@ static void written_layout(void **state) {
                    "- aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"
                    "- bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\n");
     assert_written(parse("just text"), "just text\n");
+    assert_written(bal_yaml_new_text(&arena, "..."), "\"...\"\n");
+    assert_written(bal_yaml_new_text(&arena, "---"), "\"---\"\n");
+    bal_yaml_node *map = bal_yaml_new_map(&arena);
+    assert_true(bal_yaml_set(&arena, map, "... a", bal_yaml_new_text(&arena, "%x")));
+    assert_written(map, "\"... a\": \"%x\"\n");
 }
 
 /* Text that YAML would take for something else, in every place text can stand. */
@@ -576,8 +581,16 @@ static void unwritable_trees(void **state) {
         node = list;
     }
     assert_int_equal(bal_yaml_write(node, &text, &err), BAL_EOVERFLOW);
+    bal_yaml_node *lists = node->first; /* 64 lists around a null */
     assert_int_equal(bal_yaml_write(node->first, &text, NULL), BAL_OK);
     assert_true(bal_yaml_equal(node->first, parse(text.data)));
+    /* Containers alone, down to an empty one, count the same. */
+    while (node->first->count > 0)
+        node = node->first;
+    assert_true(node->first->kind == BAL_YAML_NULL);
+    node->first->kind = BAL_YAML_SEQUENCE;
+    bal_error_clear(&err);
+    assert_int_equal(bal_yaml_write(lists, &text, &err), BAL_EOVERFLOW);
     bal_text_release(&text);
 }
 

@@ -94,8 +94,11 @@ static void any_linear_axis(void **state) {
                                 pow(10, (double)bal_random_below(&random, 40) - 20);
         bal_ticks_sane_range(&low, &high, false);
         bal_ticks ticks;
-        bal_ticks_linear(low, high, 6, &ticks);
+        bal_ticks_linear(low, high, 4 + (int)bal_random_below(&random, 40), &ticks);
         assert_in_range(ticks.count, 1, BAL_TICKS_MAX);
+        if (ticks.count > 1) /* up to the end */
+            assert_true(high - ticks.values[ticks.count - 1] <
+                        (ticks.values[1] - ticks.values[0]) * 1.001);
         double span = high - low, step = ticks.count > 1 ? ticks.values[1] - ticks.values[0] : 0;
         for (int i = 0; i < ticks.count; i++) {
             double value = ticks.values[i];
