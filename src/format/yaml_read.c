@@ -479,13 +479,27 @@ static bal_status read_document(reader *r) {
     return BAL_OK;
 }
 
+/* A copy that ends with a line break: without one libfyaml closes a block scalar with an
+ * uninitialised character. */
+static bal_status read_copy(reader *r, const char *bytes, size_t length) {
+    bal_text copy = {0};
+    bal_text_append(&copy, bytes, length);
+    if (length > 0 && bytes[length - 1] != '\n') bal_text_puts(&copy, "\n");
+    if (bal_text_failed(&copy)) return bal_fail_memory(r->err, length);
+    r->bytes = copy.data;
+    r->length = copy.length;
+    bal_status status = read_document(r);
+    if (r->parser) fy_parser_destroy(r->parser);
+    bal_text_release(&copy);
+    return status;
+}
+
 bal_status bal_yaml_parse(bal_arena *arena, const char *bytes, size_t length, const char *source,
                           bal_yaml_node **ret_root, bal_error *err) {
-    reader r = {.arena = arena, .bytes = bytes, .length = length, .last = {1, 1}, .err = err};
+    reader r = {.arena = arena, .last = {1, 1}, .err = err};
     r.source = bal_arena_strdup(arena, source);
     if (!r.source) return fail_memory(&r);
-    bal_status status = read_document(&r);
-    if (r.parser) fy_parser_destroy(r.parser);
+    bal_status status = read_copy(&r, bytes, length);
     if (r.diag) fy_diag_destroy(r.diag);
     bal_free(r.entries);
     bal_text_release(&r.text);

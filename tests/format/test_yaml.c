@@ -342,6 +342,15 @@ static void single_quotes(void **state) {
     assert_refused("['''''']", "t.yaml:1:2: several quotes in a row in single quotes");
 }
 
+/* A missing line break at the end counts as there. */
+static void unended_block_scalars(void **state) {
+    assert_string_equal(bal_yaml_get(parse("a: |\n  x"), "a")->text, "x\n");
+    assert_string_equal(bal_yaml_get(parse("a: |-\n  x"), "a")->text, "x");
+    assert_string_equal(bal_yaml_get(parse("a: |\n  \n   "), "a")->text, "");
+    assert_string_equal(bal_yaml_get(parse("a: |"), "a")->text, "");
+    assert_string_equal(bal_yaml_get(parse("a: >\n  "), "a")->text, "");
+}
+
 static void many_empty_lines(void **state) {
     bal_text text = {0};
     bal_text_puts(&text, "a: |+\n x\n");
@@ -665,6 +674,7 @@ int main(void) {
         TEST(billion_laughs),
         TEST(limits),
         TEST(single_quotes),
+        TEST(unended_block_scalars),
         TEST(many_empty_lines),
         TEST(many_keys),
         TEST(files),
