@@ -1,22 +1,25 @@
 /* degrading: the monitored metric has been far below its best for a while.
  *
- * Far means a share of what the run had gained over the prior predictor, and more than noise: at
- * least `noise` standard deviations as the changes from one evaluation to the next show them (the
- * mean of |x - x'| of independent normal values is 1.128 standard deviations). Little gained makes
- * a small share, so without the second bar the best of fifty noisy evaluations would make the
- * others look bad. A gain that is not twice that bar is itself no more than a lucky evaluation:
- * values that drift slowly around nothing have small changes and a large range. */
+ * Far means a share of what the run had gained over the prior predictor, and more than chance by
+ * two measures. Noise: the changes from one evaluation to the next show how much a single one is
+ * worth (the mean of |x - x'| of independent normal values is 1.128 standard deviations); a gain
+ * that is not twice that bar is itself no more than a lucky evaluation, of slow drift around
+ * nothing for example. Rows: a metric that weighs classes alike moves by 1 / (C n) with one row of
+ * a class that has n, so where a class has twelve rows, one of them named right is half a miracle
+ * and not a level to be kept. */
 #include <math.h>
 
 #include "guard/detector.h"
 
-enum { DROP, FOR, NOISE };
+enum { DROP, FOR, NOISE, ROWS };
 enum { CHANGES = 20, CHANGES_NEEDED = 8 };
 
 static const bal_detector_option options[] = {
     {"drop", 0.25, "share of the gain over the prior that is lost again", 0, 1e6, false},
     {"for", 5, "consecutive evaluations that far below the best", 1, 1e6, true},
     {"noise", 6, "standard deviations of an evaluation that the loss also exceeds", 0, 1e6, false},
+    {"rows", 3, "rows of the smallest class that the loss is worth, where larger values are better",
+     0, 1e12, false},
     {.name = NULL},
 };
 
@@ -57,6 +60,21 @@ static double deviation(const state *s) {
     return sum / (double)n / 1.128;
 }
 
+/* What one row is worth at most to a metric that weighs the classes of a head alike. */
+static double worth_of_a_row(const bal_guard *guard) {
+    double worth = 0;
+    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
+        const bal_head_view *view = bal_guard_view(guard, h);
+        int64_t least = 0;
+        for (int32_t c = 0; view->has_classes && c < view->classes; c++) {
+            int64_t support = view->support[c];
+            if (support > 0 && (least == 0 || support < least)) least = support;
+        }
+        if (least > 0) worth = fmax(worth, 1 / ((double)view->classes * (double)least));
+    }
+    return worth;
+}
+
 static void remember(state *s, double value, bool larger, int64_t evaluation) {
     if (!isnan(s->last)) s->change[s->changes++ % CHANGES] = fabs(value - s->last);
     s->last = value;
@@ -94,7 +112,8 @@ static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
     double gain = larger ? s->best - prior : prior - s->best;
     double lost = larger ? s->best - value : value - s->best;
     double noise = watch->option[NOISE] * deviation(s);
-    double drop = fmax(watch->option[DROP] * gain, noise);
+    double rows = larger ? watch->option[ROWS] * worth_of_a_row(guard) : 0;
+    double drop = fmax(watch->option[DROP] * gain, fmax(noise, rows));
     if (s->changes < CHANGES_NEEDED || !(gain > 2 * noise) || !(lost > drop)) {
         s->low = 0;
         s->fired = false;

@@ -20,6 +20,8 @@ static const bal_detector_option options[] = {
     {.name = NULL},
 };
 
+enum { SUSPECT = 3 }; /* steps in a row beyond the bar: one or two are noise */
+
 typedef struct state {
     bal_step_window window;
     int64_t beyond; /* consecutive norms beyond the bar */
@@ -83,7 +85,7 @@ static void on_step(bal_guard *guard, const bal_watch *watch, const bal_step_sig
 static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
                           const bal_eval_signals *signals) {
     const state *s = watch->state;
-    return s->beyond > 0;
+    return s->beyond >= SUSPECT;
 }
 
 static const bal_detector_hooks hooks = {open, reset, visit, on_step, on_evaluation};

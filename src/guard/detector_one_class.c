@@ -45,6 +45,7 @@ typedef struct head_state {
     bool fired;
     double ratio, skill; /* at the evaluation before; NaN: none */
     double skill_best;   /* NaN: none */
+    double outside;      /* rows outside of the dominating class at the evaluation before */
 } head_state;
 
 static void *open(bal_guard *guard, const bal_watch *watch) {
@@ -67,6 +68,7 @@ static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stre
         bal_stream_double(stream, &s[h].ratio);
         bal_stream_double(stream, &s[h].skill);
         bal_stream_double(stream, &s[h].skill_best);
+        bal_stream_finite(stream, &s[h].outside);
     }
 }
 
@@ -74,6 +76,10 @@ static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stre
 static double expected_outside(const bal_head_view *view) {
     double finite = (double)(view->rows - view->nonfinite);
     return finite * (1 - fmax(view->top_prior, view->top_truth));
+}
+
+static double rows_outside(const bal_head_view *view) {
+    return (double)(view->rows - view->nonfinite - view->predicted[view->top]);
 }
 
 /* The dominating class is clearly the most frequent one of the prior, and not taken far beyond it.
@@ -113,7 +119,9 @@ static bool is_beginning(const bal_guard *guard, const bal_watch *watch, const h
     if (s->diverse) return false;
     if (evaluation <= watch->option[PATIENCE] && is_honest(view)) return true;
     if (evaluation > watch->option[EARLY]) return false;
-    bool rises = view->entropy_ratio >= 1.2 * s->ratio && view->entropy_ratio >= s->ratio + 0.02;
+    /* More rows outside of the dominating class, by three standard errors of two counts. */
+    double outside = rows_outside(view), error = sqrt(outside + s->outside);
+    bool rises = view->entropy_ratio >= 1.2 * s->ratio && outside - s->outside > 3 * error;
     bool learns = view->skill > 0 && view->skill >= s->skill + 0.02;
     return rises || learns;
 }
@@ -142,6 +150,7 @@ static void remember(head_state *s, const bal_watch *watch, const bal_head_view 
     if (view->entropy_ratio >= watch->option[HEALTHY] && knows) s->diverse = true;
     s->ratio = view->entropy_ratio;
     s->skill = view->skill;
+    s->outside = rows_outside(view);
     bal_fact_peak(&s->skill_best, view->skill);
 }
 

@@ -90,8 +90,7 @@ static void fill_logits(guard_lab *lab, double boost) {
     }
 }
 
-bal_decision lab_evaluate_with(guard_lab *lab, bal_guard *guard, double boost) {
-    fill_logits(lab, boost);
+static bal_decision judge(guard_lab *lab) {
     bal_evaluation evaluation = {.kind = lab->head.kind,
                                  .rows = lab->rows,
                                  .classes = lab->head.classes,
@@ -104,27 +103,32 @@ bal_decision lab_evaluate_with(guard_lab *lab, bal_guard *guard, double boost) {
     if (bal_scores_new(&evaluation, &scores, &err) != BAL_OK) fail_msg("%s", err.message);
     const bal_scores *list = scores;
     double loss = 1;
-    bal_decision decision =
-        bal_guard_evaluate(guard, &(bal_eval_signals){.epoch = lab->epoch,
-                                                      .step = lab->step,
-                                                      .evaluation = lab->evaluation,
-                                                      .train_loss = 1,
-                                                      .head_loss = &loss,
-                                                      .scores = &list,
-                                                      .monitored = lab->monitored,
-                                                      .larger_is_better = !lab->smaller_is_better,
-                                                      .monitored_prior = lab->monitored_prior,
-                                                      .dead_share = lab->dead_share,
-                                                      .lookup = lookup,
-                                                      .user = lab});
+    bal_decision decision = bal_guard_evaluate(
+        lab->guard, &(bal_eval_signals){.epoch = lab->epoch,
+                                        .step = lab->step,
+                                        .evaluation = lab->evaluation,
+                                        .train_loss = 1,
+                                        .head_loss = &loss,
+                                        .scores = &list,
+                                        .monitored = lab->monitored,
+                                        .larger_is_better = !lab->smaller_is_better,
+                                        .monitored_prior = lab->monitored_prior,
+                                        .dead_share = lab->dead_share,
+                                        .lookup = lookup,
+                                        .user = lab});
     bal_scores_free(scores);
     return decision;
 }
 
-bal_decision lab_evaluate(guard_lab *lab, double boost) {
+bal_decision lab_evaluate_logits(guard_lab *lab) {
     lab->epoch++;
     lab->evaluation++;
-    return lab_evaluate_with(lab, lab->guard, boost);
+    return judge(lab);
+}
+
+bal_decision lab_evaluate(guard_lab *lab, double boost) {
+    fill_logits(lab, boost);
+    return lab_evaluate_logits(lab);
 }
 
 void lab_predict(guard_lab *lab, const double *recall, int32_t sink) {

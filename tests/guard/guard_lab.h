@@ -16,7 +16,7 @@ typedef struct guard_lab {
     int64_t *support;   /* [classes] */
     int32_t *labels;    /* [rows], class by class */
     int32_t *predicted; /* [rows] for the caller to fill in */
-    float *logits;
+    float *logits;      /* [rows, classes]; binary: [rows] */
     int64_t epoch, step, evaluation;
     /* What the next evaluation says beside the scores. */
     double monitored, monitored_prior, dead_share, rule_value;
@@ -43,8 +43,9 @@ bal_guard *lab_twin(const guard_lab *lab, const lab_setup *setup);
  * above the largest of them by `boost` (classes) or the logit ±boost (binary). A prediction of −1
  * is NaN. */
 bal_decision lab_evaluate(guard_lab *lab, double boost);
-/** The same with a guard of one's own, for twins. */
-bal_decision lab_evaluate_with(guard_lab *lab, bal_guard *guard, double boost);
+
+/** Evaluate lab->logits as they are. */
+bal_decision lab_evaluate_logits(guard_lab *lab);
 
 /** Predictions by recall: the first recall·support rows of a class are right, the others are called
  *  `sink` (the next class when that is their own, or for sink −1). */

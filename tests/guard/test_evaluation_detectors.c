@@ -67,17 +67,27 @@ static void collapse_of_a_diverse_run_fires_at_once(void **state) {
     lab_release(&lab);
 }
 
-/* Entropy ratio .05, .09, .16, .27, .4: a run that finds its classes one after the other. */
+/* Entropy ratio .03, .12, .27, .5, ...: a run that finds its classes one after the other. Its
+ * second and third evaluation are below the floor, but on the way up. */
 static void rising_diversity_is_learning(void **state) {
     guard_lab lab;
     lab_init(&lab, &five_classes);
-    const int others[] = {3, 6, 12, 24, 45, 90, 150};
+    const int others[] = {2, 15, 42, 90, 150, 200, 220};
     for (int i = 0; i < COUNT(others); i++) {
         lab_predict_all(&lab, 0);
         for (int k = 0; k < others[i]; k++)
             lab.predicted[60 + k] = 1 + k / 60;
         bal_decision decision = lab_evaluate(&lab, 0.5);
         assert_silent(decision);
+    }
+    lab_release(&lab);
+    lab_init(&lab, &five_classes);
+    for (int i = 1; i <= 2; i++) { /* 4 rows of 300, then 10: no clear rise */
+        lab_predict_all(&lab, 0);
+        for (int k = 0; k < (i == 1 ? 4 : 10); k++)
+            lab.predicted[60 + k] = 1;
+        bal_decision decision = lab_evaluate(&lab, 0.5);
+        assert_int_equal(lab_count(&decision, "one_class"), i == 2);
     }
     lab_release(&lab);
 }
@@ -350,6 +360,27 @@ static void noise_around_nothing_is_no_damage(void **state) {
     assert_int_equal(degraded_at(dips, 60, 0.1, false), 0);
 }
 
+/* One of twelve rare rows is named now and then, early on; later never again. */
+static void one_row_is_no_level(void **state) {
+    const int64_t support[] = {388, 12};
+    lab_setup setup = binary_of(support);
+    for (int rows = 1; rows <= 8; rows += 7) {
+        guard_lab lab;
+        lab_init(&lab, &setup);
+        lab.monitored_prior = 0.5;
+        int fired = 0;
+        for (int i = 0; i < 60; i++) {
+            const double recall[] = {0.99, i == 6 || (rows > 1 && i < 12) ? rows / 12.0 : 0};
+            lab_predict(&lab, recall, -1);
+            lab.monitored = 0.5 + recall[1] / 2;
+            bal_decision decision = lab_evaluate(&lab, 2);
+            fired += lab_count(&decision, "degrading");
+        }
+        assert_int_equal(fired, rows > 1);
+        lab_release(&lab);
+    }
+}
+
 /* ---- input_blind ---- */
 
 /* Everyone gets the prior: the histogram is all in one class, but with such a clear mode that is
@@ -491,6 +522,7 @@ int main(void) {
         cmocka_unit_test(look_alikes_may_trade_places),
         cmocka_unit_test(damage_after_the_peak),
         cmocka_unit_test(noise_around_nothing_is_no_damage),
+        cmocka_unit_test(one_row_is_no_level),
         cmocka_unit_test(constant_answers_are_blind_at_the_third),
         cmocka_unit_test(timid_outputs_are_not_blind),
         cmocka_unit_test(dead_units_fire_at_the_second),

@@ -209,8 +209,10 @@ static void spike_makes_the_evaluation_suspect(void **state) {
     lab_init(&lab, &setup);
     warm_up(&lab, &random);
     assert_true(lab_recall(&lab, 0.8).healthy);
-    lab_step(&lab, 6, 2);
-    assert_false(lab_recall(&lab, 0.8).healthy);
+    for (int i = 1; i <= 3; i++) {
+        lab_step(&lab, 6, 2);
+        assert_int_equal(lab_recall(&lab, 0.8).healthy, i < 3);
+    }
     lab_step(&lab, 1, 2);
     assert_true(lab_recall(&lab, 0.8).healthy);
     lab_release(&lab);
