@@ -94,8 +94,9 @@ static bal_yaml_node *resolve_detector(bal_recipe_reader *r, const bal_detector 
     bal_yaml_node *map = bal_yaml_new_map(r->arena);
     for (const bal_detector_option *option = detector->options; option->name; option++) {
         double value = option_value(wanted, option);
-        if (!bal_yaml_set(r->arena, map, option->name, bal_yaml_new_number(r->arena, value)))
-            return NULL;
+        bal_yaml_node *node = option->whole ? bal_yaml_new_integer(r->arena, (int64_t)value)
+                                            : bal_yaml_new_number(r->arena, value);
+        if (!bal_yaml_set(r->arena, map, option->name, node)) return NULL;
     }
     return map;
 }
@@ -162,17 +163,27 @@ static void skip_spaces(rule_reader *rule) {
 
 static bool starts_comparison(const char *text) { return *text && strchr("<>=!", *text); }
 
-/* Where the path ends. A class in brackets may hold anything, so that its ']' is the first one that a
- * comparison follows. */
+/* Whether "< 0.05" or the like follows, which no class name ends in. */
+static bool starts_condition(const char *text) {
+    text += strspn(text, " ");
+    if (!starts_comparison(text)) return false;
+    text += strspn(text, "<>=!");
+    text += strspn(text, " ");
+    return *text && strchr("+-.0123456789", *text);
+}
+
+/* Where the path ends. A class in brackets may hold anything, brackets and signs too, so that its ']'
+ * is the first one that a condition follows; for want of one, the first. */
 static size_t path_length(const char *text) {
     size_t length = 0;
     while (text[length] && text[length] != ' ' && text[length] != '[' &&
            !starts_comparison(text + length))
         length++;
     if (text[length] != '[') return length;
-    for (const char *end = strchr(text, ']'); end; end = strchr(end + 1, ']'))
-        if (starts_comparison(end + 1 + strspn(end + 1, " "))) return (size_t)(end - text) + 1;
-    return strlen(text);
+    const char *end = strchr(text, ']');
+    while (end && !starts_condition(end + 1)) end = strchr(end + 1, ']');
+    if (!end) end = strchr(text, ']');
+    return end ? (size_t)(end - text) + 1 : strlen(text);
 }
 
 static bal_status take_path(rule_reader *rule, bal_recipe_rule *ret_rule) {

@@ -113,8 +113,8 @@ static bal_yaml_node **nth_link(bal_yaml_node *list, int64_t index) {
 
 static bal_status find_entry(walk *w, int64_t index, bal_yaml_node ***ret_link) {
     if (w->node->kind != BAL_YAML_SEQUENCE)
-        return fail(w, "[%lld] needs a list, but %s is %s", (long long)index, w->schema,
-                    bal_yaml_describe(w->node));
+        return fail(w, "[%lld] needs a list, but %s is %s", (long long)index,
+                    w->schema[0] ? w->schema : "the recipe", bal_yaml_describe(w->node));
     bal_yaml_node **link = nth_link(w->node, index);
     if (!*link)
         return fail(w, "%s has no entry [%lld]; it has %zu, counted from 0", w->schema,

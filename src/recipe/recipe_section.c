@@ -80,6 +80,8 @@ bal_yaml_node *bal_recipe_long_form(bal_arena *arena, const bal_schema_key *key,
     if (!key->short_key || node->kind != BAL_YAML_SCALAR) return node;
     bal_yaml_node *map = bal_recipe_keep_place(bal_yaml_new_map(arena), node);
     if (!map || !bal_yaml_set(arena, map, key->short_key, bal_yaml_copy(arena, node))) return NULL;
+    map->key_line = node->key_line;
+    map->key_column = node->key_column;
     return map;
 }
 
@@ -131,15 +133,35 @@ static bal_status fail_missing(const bal_recipe_reader *r, const bal_recipe_fiel
                            only_value[0] ? ": " : "", only_value, key->help);
 }
 
+/* What is kept of a key without a meaning: not its default, which nobody asked for and which losses
+ * and optimisers would refuse as an option that they have to ignore. Names are the exception, such
+ * as `none`, the class weights of a head without classes. */
+static bal_status fill_idle(bal_recipe_reader *r, const bal_recipe_field *field) {
+    bal_yaml_node *ignored;
+    const bal_schema_key *key = field->key;
+    switch (key->type) {
+    case BAL_SCHEMA_SECTION:
+        return bal_recipe_read_value(r, field, &ignored);
+    case BAL_SCHEMA_NAME:
+    case BAL_SCHEMA_INDEX:
+        return field->node ? bal_recipe_read_value(r, field, &ignored) : BAL_OK;
+    case BAL_SCHEMA_NUMBER:
+        memcpy((char *)field->base + key->slot, &key->none, sizeof key->none);
+        return BAL_OK;
+    default:
+        return BAL_OK;
+    }
+}
+
 /* Strings are never NULL, not even those of keys without a meaning. */
 static void fill_empty(const bal_schema_key *key, void *base) {
     bool text = key->type == BAL_SCHEMA_TEXT || key->type == BAL_SCHEMA_PATH ||
                 key->type == BAL_SCHEMA_METRIC || key->type == BAL_SCHEMA_NAME;
     if (!text || key->slot == BAL_SCHEMA_NO_SLOT) return;
+    static const char *const empty = "";
     char *slot = (char *)base + key->slot;
     const char *value;
     memcpy(&value, slot, sizeof value);
-    static const char *const empty = "";
     if (!value) memcpy(slot, &empty, sizeof empty);
 }
 
@@ -171,11 +193,12 @@ static bal_status read_key(bal_recipe_reader *r, const bal_recipe_field *section
     if (!given || !field.applies) BAL_TRY(bal_recipe_default(r, key, &scope, &fallback));
     if (given && !field.applies) BAL_TRY(check_meaningless(r, &field, fallback));
     if (!given || !field.applies) field.node = fallback;
-    if (!field.node && field.applies) return fail_missing(r, section, key);
-    if (field.node || key->type == BAL_SCHEMA_SECTION) {
+    if (!field.applies) {
+        BAL_TRY(fill_idle(r, &field));
+    } else {
+        if (!field.node) return fail_missing(r, section, key);
         BAL_TRY(bal_recipe_read_value(r, &field, &value));
-        if (field.applies && !add_resolved(r, resolved, name, value, given))
-            return bal_recipe_fail_memory(r);
+        if (!add_resolved(r, resolved, name, value, given)) return bal_recipe_fail_memory(r);
     }
     fill_empty(key, section->base);
     return BAL_OK;

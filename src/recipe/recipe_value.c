@@ -37,28 +37,6 @@ static bal_status give(bal_recipe_reader *r, bal_yaml_node *node, bal_yaml_node 
 
 /* ---- numbers ---- */
 
-static void put_number(bal_text *out, double value) {
-    char digits[32];
-    bal_text_format_double(value, digits);
-    bal_text_puts(out, digits);
-}
-
-static void put_range(bal_text *out, const bal_schema_range *range) {
-    if (range->has_least && range->has_most && range->least == range->most) {
-        put_number(out, range->least);
-        return;
-    }
-    if (range->has_least) {
-        bal_text_puts(out, range->above ? "more than " : "at least ");
-        put_number(out, range->least);
-    }
-    if (range->has_least && range->has_most) bal_text_puts(out, " and ");
-    if (range->has_most) {
-        bal_text_puts(out, range->below ? "less than " : "at most ");
-        put_number(out, range->most);
-    }
-}
-
 static bool is_in_range(const bal_schema_range *range, double value) {
     if (range->has_least && !(range->above ? value > range->least : value >= range->least))
         return false;
@@ -69,7 +47,7 @@ bal_status bal_recipe_check_range(const bal_recipe_reader *r, const bal_recipe_f
                                   const bal_yaml_node *node, double value) {
     if (is_in_range(&f->key->range, value)) return BAL_OK;
     bal_text wanted = {0};
-    put_range(&wanted, &f->key->range);
+    bal_schema_put_range(&wanted, &f->key->range);
     bal_status status = bal_recipe_fail(r, bal_recipe_place(node), "%s is %.60s; wanted %s", f->where,
                                         node->text, wanted.data ? wanted.data : "another number");
     bal_text_release(&wanted);
@@ -178,6 +156,7 @@ static bal_status read_metric(bal_recipe_reader *r, const bal_recipe_field *f,
     bal_metric_path path;
     bal_error why = {0};
     BAL_TRY(read_text(r, f, ret_resolved));
+    if (!f->node->source) return BAL_OK; /* a default is as right as the head's name in it */
     if (bal_metric_path_parse(f->node->text, &path, &why) == BAL_OK) return BAL_OK;
     return bal_recipe_fail(r, bal_recipe_place(f->node), "%s: %s", f->where, why.message);
 }

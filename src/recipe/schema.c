@@ -1,8 +1,7 @@
-/* The rows of the schema table, see schema.h, and looking them up. */
+/* The rows of the schema table, see schema.h; looking them up is schema_query.c. */
 #include "recipe/schema.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "recipe/recipe.h"
 
@@ -442,6 +441,7 @@ const bal_schema_key bal_schema_table[] = {
      SLOT(bal_recipe_head, class_weights.multiplier),
      ONLY("kind", "balanced", "effective", "inverse", "explicit"),
      .fallback = "1.0",
+     .none = 1,
      .range = ABOVE(0),
      .help = "Factor on the weights of classes with fewer rows than the average."},
     {.path = "heads[].class_weights.beta",
@@ -817,46 +817,3 @@ const bal_schema_key bal_schema_table[] = {
      .help = "Epochs between rows of diversity_history.json."},
     {.path = NULL},
 };
-
-/* ---- looking up ---- */
-
-const bal_schema_key *bal_schema_find(const char *path) {
-    for (const bal_schema_key *key = bal_schema_table; key->path; key++)
-        if (strcmp(key->path, path) == 0) return key;
-    return NULL;
-}
-
-const char *bal_schema_name(const bal_schema_key *key) {
-    const char *dot = strrchr(key->path, '.');
-    return dot ? dot + 1 : key->path;
-}
-
-static bool is_inside(const char *path, const char *section, size_t length) {
-    if (length == 0) return !strchr(path, '.');
-    return strncmp(path, section, length) == 0 && path[length] == '.' &&
-           !strchr(path + length + 1, '.');
-}
-
-const bal_schema_key *bal_schema_next(const char *section, const bal_schema_key *after) {
-    size_t length = strlen(section);
-    const bal_schema_key *key = after ? after + 1 : bal_schema_table;
-    for (; key->path; key++)
-        if (is_inside(key->path, section, length)) return key;
-    return NULL;
-}
-
-bal_schema_names bal_schema_names_of(bal_schema_name_fn *list) {
-    bal_schema_names names = {.count = 0};
-    while (names.count < BAL_SCHEMA_NAMES_MAX && (names.name[names.count] = list(names.count)))
-        names.count++;
-    names.name[names.count] = NULL;
-    return names;
-}
-
-bal_schema_names bal_schema_keys_of(const char *section) {
-    bal_schema_names names = {.count = 0};
-    const bal_schema_key *key = NULL;
-    while (names.count < BAL_SCHEMA_NAMES_MAX && (key = bal_schema_next(section, key)))
-        names.name[names.count++] = bal_schema_name(key);
-    return names;
-}

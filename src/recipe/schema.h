@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/text.h"
 #include "format/yaml.h"
 
 /* How a value is written, and how it is kept in the typed structure. */
@@ -70,7 +71,7 @@ typedef struct bal_schema_key {
     const char *fallback;
     bal_schema_derive_fn *derive;
     const char *derived; /* "the metric's direction" */
-    double none;         /* what null is kept as; meaningful where the default is "null" */
+    double none;         /* what a number is kept as that is null or has no meaning */
 
     bal_schema_range range;
     int32_t items_min, items_max; /* lists; items_max 0: no limit */
@@ -115,6 +116,9 @@ typedef struct bal_schema_names {
 bal_schema_names bal_schema_names_of(bal_schema_name_fn *list);
 /** Names of the keys inside a section. */
 bal_schema_names bal_schema_keys_of(const char *section);
+
+/** "at least 0 and less than 1"; nothing for a range that allows all. */
+void bal_schema_put_range(bal_text *out, const bal_schema_range *range);
 
 /* Lists of names and defaults that come from the tables of other folders, schema_lists.c. */
 bal_schema_name_fn bal_schema_models, bal_schema_activations, bal_schema_inits, bal_schema_head_kinds,
