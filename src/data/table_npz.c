@@ -65,15 +65,11 @@ static bal_status check_array(npz_source *source, const char *name, const bal_np
 }
 
 /** The numbers of an array as f32, its own memory where they are that already. */
-static bal_status take_numbers(npz_source *source, bal_npy_array *array, bal_tensor *ret_values,
-                               bal_error *err) {
-    if (array->tensor.dtype == BAL_F32) {
-        *ret_values = array->tensor;
-        array->tensor = (bal_tensor){0};
-        return BAL_OK;
-    }
-    return bal_table_source_failed(bal_npy_to_f32(array, ret_values, err), source->options->path,
-                                   err);
+static bal_status take_numbers(bal_npy_array *array, bal_tensor *ret_values, bal_error *err) {
+    if (array->tensor.dtype != BAL_F32) return bal_npy_to_f32(array, ret_values, err);
+    *ret_values = array->tensor;
+    array->tensor = (bal_tensor){0};
+    return BAL_OK;
 }
 
 static bal_status load_features(npz_source *source, bal_error *err) {
@@ -85,8 +81,10 @@ static bal_status load_features(npz_source *source, bal_error *err) {
         BAL_TRY(load(source, source->arrays[i], &array, err));
         bal_status status = check_array(source, source->arrays[i], &array, err);
         if (status == BAL_OK) {
-            status = take_numbers(source, &array, &source->values[i], err);
-            if (status != BAL_OK) bal_error_prefix(err, "array '%s'", source->arrays[i]);
+            status = take_numbers(&array, &source->values[i], err);
+            if (status != BAL_OK)
+                bal_error_prefix(err, "%s: array '%s'", source->options->path, source->arrays[i]);
+            status = bal_table_source_failed(status, source->options->path, err);
         }
         bal_npy_release(&array);
         BAL_TRY(status);
