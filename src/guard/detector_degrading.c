@@ -11,7 +11,7 @@
 
 #include "guard/detector.h"
 
-enum { DROP, FOR, NOISE, ROWS };
+enum { DROP, FOR, NOISE, ROWS, AFTER };
 enum { CHANGES = 20, CHANGES_NEEDED = 8 };
 
 static const bal_detector_option options[] = {
@@ -20,6 +20,7 @@ static const bal_detector_option options[] = {
     {"noise", 6, "standard deviations of an evaluation that the loss also exceeds", 0, 1e6, false},
     {"rows", 3, "rows of the smallest class that the loss is worth, where larger values are better",
      0, 1e12, false},
+    {"after", 2, "first evaluations that cannot be the best", 0, 1e6, true},
     {.name = NULL},
 };
 
@@ -75,9 +76,10 @@ static double worth_of_a_row(const bal_guard *guard) {
     return worth;
 }
 
-static void remember(state *s, double value, bool larger, int64_t evaluation) {
+static void remember(state *s, double value, bool larger, bool may_be_best, int64_t evaluation) {
     if (!isnan(s->last)) s->change[s->changes++ % CHANGES] = fabs(value - s->last);
     s->last = value;
+    if (!may_be_best) return;
     if (isnan(s->best) || (larger ? value > s->best : value < s->best)) {
         s->best = value;
         s->best_evaluation = evaluation;
@@ -108,7 +110,8 @@ static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
     double value = signals->monitored, prior = signals->monitored_prior;
     bool larger = signals->larger_is_better;
     if (!isfinite(value) || !isfinite(prior)) return s->low > 0;
-    remember(s, value, larger, signals->evaluation);
+    bool may_be_best = bal_guard_evaluations(guard) > watch->option[AFTER];
+    remember(s, value, larger, may_be_best, signals->evaluation);
     double gain = larger ? s->best - prior : prior - s->best;
     double lost = larger ? s->best - value : value - s->best;
     double noise = watch->option[NOISE] * deviation(s);

@@ -81,7 +81,7 @@ static void fire(bal_guard *guard, const bal_watch *watch, const head_state *s,
 
 /* Slow learning moves the probabilities towards the prior's first, and skill towards 0. */
 static bool is_learning(head_state *s, const bal_head_view *view) {
-    bool rises = view->information > 1.1 * s->information;
+    bool rises = view->information > 1.1 * s->information + 1e-4;
     bool gains = view->skill >= -0.1 && view->skill > s->skill + 0.0005;
     s->information = view->information;
     if (isnan(s->skill) || view->skill > s->skill + 0.0005) s->skill = view->skill;

@@ -149,7 +149,8 @@ static double fit_skewed(const bal_guard *guard, finding *found) {
         if (ratio < 3) continue;
         int32_t top = dominating_class(guard, head);
         double mass = top >= 0 ? weight_mass(head, top) : 0;
-        bool favoured = top >= 0 && mass > 2.0 / head->classes && mass > 2 * head->prior[top];
+        bool favoured =
+            top >= 0 && mass > fmin(0.5, 2.0 / head->classes) && mass > 2 * head->prior[top];
         WHY(found, "class weights of '%.60s' differ by a factor of %.3g%s", head->name, ratio,
             favoured
                 ? ", and the class that took the predictions gets far more of the loss than its "
@@ -193,7 +194,7 @@ static double fit_rate(const bal_guard *guard, finding *found) {
     if (facts->skipped > 1) fit += 0.2;
     if (count_of(guard, "swing") > 0) fit += 0.25;
     if (count_of(guard, "dead_units") > 0) fit += 0.2;
-    bool leapt = facts->loss_peak > 5 * fabs(facts->loss_first);
+    bool leapt = facts->loss_peak > 10 * fabs(facts->loss_first);
     if (leapt) fit += 0.3;
     WHY(found,
         "the largest loss of a step is %.4g after %.4g at the start, the largest gradient "

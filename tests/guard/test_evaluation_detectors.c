@@ -354,6 +354,9 @@ static void noise_around_nothing_is_no_damage(void **state) {
          i++) /* one lucky evaluation at the start, then a coin flip's accuracy */
         noise[i] = i == 3 ? 0.56 : 0.5 + 0.03 * sin(12.9898 * i) + 0.01 * sin(78.233 * i);
     assert_int_equal(degraded_at(noise, 60, 0.5, false), 0);
+    for (int i = 0; i < 60; i++) /* a good beginning by chance */
+        noise[i] = i < 2 ? 0.9 : 0.6 + 0.001 * (i % 2);
+    assert_int_equal(degraded_at(noise, 60, 0.5, false), 0);
     double dips[60]; /* deep, but never five in a row */
     for (int i = 0; i < 60; i++)
         dips[i] = i % 5 == 4 || i < 10 ? 0.9 : 0.3;
