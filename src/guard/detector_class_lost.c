@@ -9,14 +9,16 @@
 
 #include "guard/class_states.h"
 
-enum { SUPPORT, ALIVE, ALIVE_FOR, LOST_FOR };
+enum { SUPPORT, ALIVE, ALIVE_FOR, LOST_FOR, OPTIONS };
 
 static const bal_detector_option options[] = {
-    {"support", 20, "validation rows that a class needs to be looked at", 1, 1e12, true},
-    {"alive", 0.3, "recall from which a class counts as alive", 0, 1, false},
-    {"alive_for", 3, "consecutive evaluations that it must have been alive", 1, 1e6, true},
-    {"lost_for", 2, "consecutive evaluations with recall 0", 1, 1e6, true},
-    {.name = NULL},
+    [SUPPORT] = {"support", 20, "validation rows that a class needs to be looked at", 1, 1e12,
+                 true},
+    [ALIVE] = {"alive", 0.3, "recall from which a class counts as alive", 0, 1, false},
+    [ALIVE_FOR] = {"alive_for", 3, "consecutive evaluations that it must have been alive", 1, 1e6,
+                   true},
+    [LOST_FOR] = {"lost_for", 2, "consecutive evaluations with recall 0", 1, 1e6, true},
+    [OPTIONS] = {.name = NULL},
 };
 
 typedef struct class_state {

@@ -7,13 +7,14 @@
 
 #include "guard/detector.h"
 
-enum { SHARE, FOR, ROWS };
+enum { SHARE, FOR, ROWS, OPTIONS };
 
 static const bal_detector_option options[] = {
-    {"share", 0.9, "share of relu units that are 0 for every validation row", 0, 1, false},
-    {"for", 2, "consecutive evaluations above it", 1, 1e6, true},
-    {"rows", 50, "validation rows needed to judge", 1, 1e12, true},
-    {.name = NULL},
+    [SHARE] = {"share", 0.9, "share of relu units that are 0 for every validation row", 0, 1,
+               false},
+    [FOR] = {"for", 2, "consecutive evaluations above it", 1, 1e6, true},
+    [ROWS] = {"rows", 50, "validation rows needed to judge", 1, 1e12, true},
+    [OPTIONS] = {.name = NULL},
 };
 
 typedef struct state {

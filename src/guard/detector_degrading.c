@@ -11,17 +11,19 @@
 
 #include "guard/detector.h"
 
-enum { DROP, FOR, NOISE, ROWS, AFTER };
+enum { DROP, FOR, NOISE, ROWS, AFTER, OPTIONS };
 enum { CHANGES = 20, CHANGES_NEEDED = 8 };
 
 static const bal_detector_option options[] = {
-    {"drop", 0.25, "share of the gain over the prior that is lost again", 0, 1e6, false},
-    {"for", 5, "consecutive evaluations that far below the best", 1, 1e6, true},
-    {"noise", 6, "standard deviations of an evaluation that the loss also exceeds", 0, 1e6, false},
-    {"rows", 3, "rows of the smallest class that the loss is worth, where larger values are better",
-     0, 1e12, false},
-    {"after", 2, "first evaluations that cannot be the best", 0, 1e6, true},
-    {.name = NULL},
+    [DROP] = {"drop", 0.25, "share of the gain over the prior that is lost again", 0, 1e6, false},
+    [FOR] = {"for", 5, "consecutive evaluations that far below the best", 1, 1e6, true},
+    [NOISE] = {"noise", 6, "standard deviations of an evaluation that the loss also exceeds", 0,
+               1e6, false},
+    [ROWS] = {"rows", 3,
+              "rows of the smallest class that the loss is worth, where larger values are better",
+              0, 1e12, false},
+    [AFTER] = {"after", 2, "first evaluations that cannot be the best", 0, 1e6, true},
+    [OPTIONS] = {.name = NULL},
 };
 
 typedef struct state {

@@ -9,15 +9,18 @@
 #include "guard/detector.h"
 #include "guard/step_window.h"
 
-enum { NORM, FACTOR, STEPS, WINDOW, READY };
+enum { NORM, FACTOR, STEPS, WINDOW, READY, OPTIONS };
 
 static const bal_detector_option options[] = {
-    {"norm", 10, "gradient norm (before clipping) below which nothing is wrong", 0, 1e30, false},
-    {"factor", 10, "multiple of the median of the window that it also exceeds", 1, 1e30, false},
-    {"steps", 10, "consecutive steps beyond both", 1, 1e6, true},
-    {"window", 100, "recent healthy norms kept", 10, 10000, true},
-    {"ready", 50, "norms needed before anything is judged (at most the window)", 10, 10000, true},
-    {.name = NULL},
+    [NORM] = {"norm", 10, "gradient norm (before clipping) below which nothing is wrong", 0, 1e30,
+              false},
+    [FACTOR] = {"factor", 10, "multiple of the median of the window that it also exceeds", 1, 1e30,
+                false},
+    [STEPS] = {"steps", 10, "consecutive steps beyond both", 1, 1e6, true},
+    [WINDOW] = {"window", 100, "recent healthy norms kept", 10, 10000, true},
+    [READY] = {"ready", 50, "norms needed before anything is judged (at most the window)", 10,
+               10000, true},
+    [OPTIONS] = {.name = NULL},
 };
 
 enum { SUSPECT = 3 }; /* steps in a row beyond the bar: one or two are noise */

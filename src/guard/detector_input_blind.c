@@ -14,18 +14,22 @@
 
 #include "guard/detector.h"
 
-enum { FLOOR, FOR, AFTER, SKILL, AGREEMENT };
+enum { FLOOR, FOR, AFTER, SKILL, AGREEMENT, OPTIONS };
 
 static const bal_detector_option options[] = {
-    {"floor", 0.01, "information about the input, as a share of the prior's entropy", 0, 1, false},
-    {"for", 2, "consecutive evaluations below the floor in which it does not rise", 1, 1e6, true},
-    {"after", 1, "first evaluations that do not count", 0, 1e6, true},
-    {"skill", 0.005, "skill beyond that of a constant answer from which a model is not blind", 0, 1,
-     false},
-    {"agreement", 4,
-     "standard errors beyond chance from which right predictions show that a model is not blind", 0,
-     1e6, false},
-    {.name = NULL},
+    [FLOOR] = {"floor", 0.01, "information about the input, as a share of the prior's entropy", 0,
+               1, false},
+    [FOR] = {"for", 2, "consecutive evaluations below the floor in which it does not rise", 1, 1e6,
+             true},
+    [AFTER] = {"after", 1, "first evaluations that do not count", 0, 1e6, true},
+    [SKILL] = {"skill", 0.005,
+               "skill beyond that of a constant answer from which a model is not blind", 0, 1,
+               false},
+    [AGREEMENT] = {"agreement", 4,
+                   "standard errors beyond chance from which right predictions show that a model "
+                   "is not blind",
+                   0, 1e6, false},
+    [OPTIONS] = {.name = NULL},
 };
 
 typedef struct head_state {

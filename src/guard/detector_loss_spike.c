@@ -12,19 +12,22 @@
 #include "guard/detector.h"
 #include "guard/step_window.h"
 
-enum { K, STEPS, WINDOW, READY, LEVEL, SINGLE };
+enum { K, STEPS, WINDOW, READY, LEVEL, SINGLE, OPTIONS };
 
 static const bal_detector_option options[] = {
-    {"k", 10, "spreads (1.4826 MAD, at least 10 % of the median) beyond the median of the window",
-     1, 1e6, false},
-    {"steps", 10, "consecutive losses beyond it", 1, 1e6, true},
-    {"window", 100, "recent healthy losses kept", 10, 10000, true},
-    {"ready", 50, "losses needed before anything is judged (at most the window)", 10, 10000, true},
-    {"level", 0.25, "a spike also exceeds this share of the run's or stage's first losses", 0, 1e6,
-     false},
-    {"single", 50, "a single loss beyond this multiple of the first losses is noted", 1, 1e12,
-     false},
-    {.name = NULL},
+    [K] = {"k", 10,
+           "spreads (1.4826 MAD, at least 10 % of the median) beyond the median of the window", 1,
+           1e6, false},
+    [STEPS] = {"steps", 10, "consecutive losses beyond it", 1, 1e6, true},
+    [WINDOW] = {"window", 100, "recent healthy losses kept", 10, 10000, true},
+    [READY] = {"ready", 50, "losses needed before anything is judged (at most the window)", 10,
+               10000, true},
+    [LEVEL] = {"level", 0.25,
+               "a spike also exceeds this share of the run's or stage's first losses", 0, 1e6,
+               false},
+    [SINGLE] = {"single", 50, "a single loss beyond this multiple of the first losses is noted", 1,
+                1e12, false},
+    [OPTIONS] = {.name = NULL},
 };
 
 enum { SUSPECT = 3 }; /* steps in a row beyond the bar: one or two are noise */

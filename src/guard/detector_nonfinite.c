@@ -8,12 +8,13 @@
 
 #include "guard/detector.h"
 
-enum { SKIPS, WINDOW };
+enum { SKIPS, WINDOW, OPTIONS };
 
 static const bal_detector_option options[] = {
-    {"skips", 3, "skipped steps tolerated within the window; one more is a collapse", 0, 63, true},
-    {"window", 20, "steps over which skipped steps are counted", 1, 64, true},
-    {.name = NULL},
+    [SKIPS] = {"skips", 3, "skipped steps tolerated within the window; one more is a collapse", 0,
+               63, true},
+    [WINDOW] = {"window", 20, "steps over which skipped steps are counted", 1, 64, true},
+    [OPTIONS] = {.name = NULL},
 };
 
 typedef struct state {

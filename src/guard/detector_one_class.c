@@ -18,25 +18,30 @@
 
 #include "guard/detector.h"
 
-enum { FLOOR, HEALTHY, FOR, EXPECTED, EARLY, PATIENCE };
+enum { FLOOR, HEALTHY, FOR, EXPECTED, EARLY, PATIENCE, OPTIONS };
 
 static const bal_detector_option options[] = {
-    {"floor", 0.3, "share of the prior's entropy below which predictions are concentrated", 0, 1,
-     false},
-    {"healthy", 0.6, "share of the prior's entropy from which predictions count as diverse", 0, 10,
-     false},
-    {"for", 2, "consecutive evaluations below the floor, unless the run was diverse before", 1, 1e6,
-     true},
-    {"expected", 5,
-     "rows outside of the dominating class that must be expected; four times as many where one "
-     "evaluation decides",
-     0, 1e12, false},
-    {"early", 5, "first evaluations in which a clear rise counts as learning", 0, 1e6, true},
-    {"patience", 10,
-     "first evaluations in which the prior's most frequent class may take all predictions of a "
-     "model without skill",
-     0, 1e6, true},
-    {.name = NULL},
+    [FLOOR] = {"floor", 0.3,
+               "share of the prior's entropy below which predictions are concentrated", 0, 1,
+               false},
+    [HEALTHY] = {"healthy", 0.6,
+                 "share of the prior's entropy from which predictions count as diverse", 0, 10,
+                 false},
+    [FOR] = {"for", 2, "consecutive evaluations below the floor, unless the run was diverse before",
+             1, 1e6, true},
+    [EXPECTED] =
+        {"expected", 5,
+         "rows outside of the dominating class that must be expected; four times as many where one "
+         "evaluation decides",
+         0, 1e12, false},
+    [EARLY] = {"early", 5, "first evaluations in which a clear rise counts as learning", 0, 1e6,
+               true},
+    [PATIENCE] =
+        {"patience", 10,
+         "first evaluations in which the prior's most frequent class may take all predictions of a "
+         "model without skill",
+         0, 1e6, true},
+    [OPTIONS] = {.name = NULL},
 };
 
 typedef struct head_state {

@@ -14,16 +14,18 @@
 
 #include "guard/class_states.h"
 
-enum { HIGH, LOW, WINDOW, SUPPORT, SHARE, AFTER };
+enum { HIGH, LOW, WINDOW, SUPPORT, SHARE, AFTER, OPTIONS };
 
 static const bal_detector_option options[] = {
-    {"high", 0.7, "recall from which a class is on the high side", 0, 1, false},
-    {"low", 0.3, "recall up to which a class is on the low side", 0, 1, false},
-    {"window", 10, "evaluations within which two crossings are a swing", 2, 1e6, true},
-    {"support", 20, "validation rows that a class needs to be looked at", 1, 1e12, true},
-    {"share", 0.1, "share of the rows that the swinging classes hold together", 0, 1, false},
-    {"after", 3, "first evaluations whose crossings do not count", 0, 1e6, true},
-    {.name = NULL},
+    [HIGH] = {"high", 0.7, "recall from which a class is on the high side", 0, 1, false},
+    [LOW] = {"low", 0.3, "recall up to which a class is on the low side", 0, 1, false},
+    [WINDOW] = {"window", 10, "evaluations within which two crossings are a swing", 2, 1e6, true},
+    [SUPPORT] = {"support", 20, "validation rows that a class needs to be looked at", 1, 1e12,
+                 true},
+    [SHARE] = {"share", 0.1, "share of the rows that the swinging classes hold together", 0, 1,
+               false},
+    [AFTER] = {"after", 3, "first evaluations whose crossings do not count", 0, 1e6, true},
+    [OPTIONS] = {.name = NULL},
 };
 
 enum { UNKNOWN, IS_LOW, IS_HIGH };

@@ -412,10 +412,9 @@ static void restarted_equals_uninterrupted(void **state) {
 
 /* A ledger with more than it keeps, and names with quotes, control and cut characters. */
 static void ledger_is_bounded_and_exact(void **state) {
-    static const char *const odd[] = {"\"\\\n\x01", "ı",
-                                      "a name of more than sixty-three bytes, the last of which "
-                                      "are …………………………",
-                                      ""};
+    static const char long_name[] = "a name of more than sixty-three bytes, the last of which are "
+                                    "…………………………";
+    static const char *const odd[] = {"\"\\\n\x01", "ı", long_name, ""};
     lab_setup setup = with(BAL_GUARD_WARN, 0, 0);
     guard_lab lab;
     lab_init(&lab, &setup);
