@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/class_weights.h"
+#include "train/digest.h"
 
 const char *bal_head_target(const bal_recipe *recipe, const bal_recipe_head *head) {
     return head->target[0] ? head->target : recipe->data.target;
@@ -290,8 +291,31 @@ static bal_status scale_features(bal_dataset *dataset, const bal_recipe *recipe,
     return BAL_OK;
 }
 
-static bal_status fill_dataset(bal_dataset *dataset, const bal_recipe *recipe,
-                               const bal_log_sink *log, bal_error *err) {
+static uint64_t digest_head(const bal_head_data *head, int64_t rows, uint64_t digest) {
+    size_t n = (size_t)rows;
+    if (head->labels) digest = bal_digest(head->labels, n * sizeof *head->labels, digest);
+    if (head->targets)
+        digest =
+            bal_digest(head->targets, n * (size_t)head->outputs * sizeof *head->targets, digest);
+    for (int32_t c = 0; c < head->classes.count; c++)
+        digest = bal_digest(head->classes.names[c], strlen(head->classes.names[c]), digest);
+    return digest;
+}
+
+static uint64_t digest_of(const bal_dataset *dataset) {
+    const bal_table *table = dataset->table;
+    size_t n = (size_t)table->rows * (size_t)table->features;
+    uint64_t digest = bal_digest(table->x, n * sizeof *table->x, (uint64_t)table->rows);
+    for (int32_t h = 0; h < dataset->n_heads; h++)
+        digest = digest_head(&dataset->heads[h], table->rows, digest);
+    for (int part = 0; part < BAL_SPLIT_COUNT; part++)
+        digest = bal_digest(dataset->split.rows[part],
+                            (size_t)dataset->split.count[part] * sizeof(int64_t), digest);
+    return digest;
+}
+
+static bal_status read_rows(bal_dataset *dataset, const bal_recipe *recipe, const bal_log_sink *log,
+                            bal_error *err) {
     BAL_TRY(load_table(recipe, log, &dataset->table, err));
     BAL_TRY(drop_rows(recipe, dataset->table, log, err));
     dataset->heads = bal_calloc((size_t)recipe->n_heads, sizeof *dataset->heads);
@@ -305,23 +329,40 @@ static bal_status fill_dataset(bal_dataset *dataset, const bal_recipe *recipe,
     if (dataset->unknown_labels > 0)
         bal_log_printf(log, BAL_LOG_WARN, "%lld rows have a label that is not in the class list",
                        (long long)dataset->unknown_labels);
-    BAL_TRY(split_rows(dataset, recipe, log, err));
-    for (int32_t h = 0; h < dataset->n_heads; h++)
-        BAL_TRY(fit_prior(&dataset->heads[h], &dataset->split, err));
-    return scale_features(dataset, recipe, log, err);
+    return split_rows(dataset, recipe, log, err);
 }
 
-bal_status bal_dataset_new(const bal_recipe *recipe, const bal_log_sink *log,
-                           bal_dataset **ret_dataset, bal_error *err) {
+static bal_status learn(bal_dataset *dataset, const bal_recipe *recipe, const bal_log_sink *log,
+                        bal_error *err) {
+    for (int32_t h = 0; h < dataset->n_heads; h++)
+        BAL_TRY(fit_prior(&dataset->heads[h], &dataset->split, err));
+    BAL_TRY(scale_features(dataset, recipe, log, err));
+    dataset->digest = digest_of(dataset);
+    return BAL_OK;
+}
+
+static bal_status make(const bal_recipe *recipe, bool learning, const bal_log_sink *log,
+                       bal_dataset **ret_dataset, bal_error *err) {
     bal_dataset *dataset = bal_calloc(1, sizeof *dataset);
     if (!dataset) return bal_fail_memory(err, sizeof *dataset);
-    bal_status status = fill_dataset(dataset, recipe, log, err);
+    bal_status status = read_rows(dataset, recipe, log, err);
+    if (status == BAL_OK && learning) status = learn(dataset, recipe, log, err);
     if (status != BAL_OK) {
         bal_dataset_free(dataset);
         return status;
     }
     *ret_dataset = dataset;
     return BAL_OK;
+}
+
+bal_status bal_dataset_new(const bal_recipe *recipe, const bal_log_sink *log,
+                           bal_dataset **ret_dataset, bal_error *err) {
+    return make(recipe, true, log, ret_dataset, err);
+}
+
+bal_status bal_dataset_read(const bal_recipe *recipe, const bal_log_sink *log,
+                            bal_dataset **ret_dataset, bal_error *err) {
+    return make(recipe, false, log, ret_dataset, err);
 }
 
 void bal_dataset_free(bal_dataset *dataset) {

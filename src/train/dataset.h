@@ -27,12 +27,18 @@ typedef struct bal_dataset {
     bal_scaler scaler;
     bal_head_data *heads;
     int32_t n_heads;
+    uint64_t digest;        /* of features, targets and split: the same numbers train the same */
     int64_t unknown_labels; /* rows left out because their label is not known */
 } bal_dataset;
 
 /** Load everything a recipe's data section describes. BAL_EDATA, BAL_ERECIPE, BAL_ENOMEM. */
 BAL_WARN_UNUSED bal_status bal_dataset_new(const bal_recipe *recipe, const bal_log_sink *log,
                                            bal_dataset **ret_dataset, bal_error *err);
+/** The same without what is learned from the training rows: table->x as it is, labels and split,
+ *  but no scaler, priors, counts, class weights or digest. For evaluating a model that brings
+ *  these. */
+BAL_WARN_UNUSED bal_status bal_dataset_read(const bal_recipe *recipe, const bal_log_sink *log,
+                                            bal_dataset **ret_dataset, bal_error *err);
 void bal_dataset_free(bal_dataset *dataset);
 
 /** Column or array that holds a head's target: its own `target`, else the data section's. */

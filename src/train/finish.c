@@ -239,7 +239,7 @@ static void write_summary(const bal_trainer *trainer, const bal_eval_set *test, 
     bal_json_out_named_integer(&out, "rollbacks", bal_guard_rollbacks(trainer->guard));
     bal_json_out_key(&out, "model");
     bal_json_out_string(&out, has_model ? BAL_RUN_MODEL : NULL);
-    bal_json_out_named_number(&out, "seconds", bal_clock_seconds() - trainer->started);
+    bal_json_out_named_number(&out, "seconds", bal_trainer_seconds(trainer));
     bal_json_out_object_end(&out);
     bal_text_puts(text, "\n");
 }

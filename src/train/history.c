@@ -14,10 +14,6 @@
 /** Receives the columns of one evaluation row, in order. */
 typedef void (*column_fn)(void *to, const char *head, const char *name, double value);
 
-static double mean_train_loss(const bal_trainer *trainer, int32_t h) {
-    return trainer->state.head_loss_sum[h] / trainer->state.head_weight_sum[h];
-}
-
 /** Metrics of every evaluation: those that are cheap and need no class. */
 static bool is_row_metric(const bal_metric *metric, bal_head_kind kind) {
     return metric->cheap && !metric->per_class && (metric->kinds & BAL_HEAD_BIT(kind));
@@ -51,11 +47,11 @@ static void write_json_row(bal_trainer *trainer, const bal_decision *decision, d
     bal_json_out_named_number(&out, "grad_norm_max", state->norm_max);
     bal_json_out_key(&out, "train");
     bal_json_out_object(&out);
-    bal_json_out_named_number(&out, "loss", state->loss_sum / (double)state->samples);
+    bal_json_out_named_number(&out, "loss", bal_trainer_loss(trainer));
     for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
         bal_json_out_key(&out, trainer->dataset->heads[h].recipe->name);
         bal_json_out_object(&out);
-        bal_json_out_named_number(&out, "loss", mean_train_loss(trainer, h));
+        bal_json_out_named_number(&out, "loss", bal_trainer_head_loss(trainer, h));
         bal_json_out_object_end(&out);
     }
     bal_json_out_object_end(&out);
@@ -72,7 +68,7 @@ static void write_json_row(bal_trainer *trainer, const bal_decision *decision, d
     bal_json_out_named_bool(&out, "eligible", decision->eligible);
     if (!decision->eligible)
         bal_json_out_named_string(&out, "ineligible_reason", decision->ineligible_reason);
-    bal_json_out_named_number(&out, "seconds", bal_clock_seconds() - trainer->started);
+    bal_json_out_named_number(&out, "seconds", bal_trainer_seconds(trainer));
     bal_json_out_object_end(&out);
     bal_text_puts(text, "\n");
 }
@@ -90,7 +86,7 @@ static void put_csv_value(void *to, const char *head, const char *name, double v
 static void write_csv_row(bal_trainer *trainer, bal_text *text) {
     const bal_train_state *state = &trainer->state;
     int32_t n_heads = trainer->dataset->n_heads;
-    if (trainer->results_size == 0) {
+    if (trainer->log_size[BAL_LOG_RESULTS] == 0) {
         bal_text_puts(text, "epoch,step,attempt,train.loss");
         for (int32_t h = 0; h < n_heads; h++)
             each_head_metric(trainer, h, put_csv_name, text);
@@ -98,7 +94,7 @@ static void write_csv_row(bal_trainer *trainer, bal_text *text) {
     }
     bal_text_printf(text, "%lld,%lld,%lld", (long long)state->epoch, (long long)state->step,
                     (long long)state->attempt);
-    put_csv_value(text, "", "", state->loss_sum / (double)state->samples);
+    put_csv_value(text, "", "", bal_trainer_loss(trainer));
     for (int32_t h = 0; h < n_heads; h++)
         each_head_metric(trainer, h, put_csv_value, text);
     bal_text_puts(text, "\n");
@@ -109,14 +105,14 @@ bal_status bal_trainer_write_row(bal_trainer *trainer, const bal_decision *decis
     bal_text json = {0}, csv = {0};
     write_json_row(trainer, decision, monitored, &json);
     write_csv_row(trainer, &csv);
-    bal_status status =
-        bal_run_folder_append(trainer->folder, BAL_RUN_METRICS, &json, &trainer->metrics_size, err);
+    bal_status status = bal_run_folder_append(trainer->folder, BAL_RUN_METRICS, &json,
+                                              &trainer->log_size[BAL_LOG_METRICS], err);
     if (status != BAL_OK) {
         bal_text_release(&csv);
         return status;
     }
-    return bal_run_folder_append(trainer->folder, BAL_RUN_RESULTS, &csv, &trainer->results_size,
-                                 err);
+    return bal_run_folder_append(trainer->folder, BAL_RUN_RESULTS, &csv,
+                                 &trainer->log_size[BAL_LOG_RESULTS], err);
 }
 
 bal_status bal_trainer_write_incidents(bal_trainer *trainer, const bal_incident *incidents,
@@ -125,7 +121,7 @@ bal_status bal_trainer_write_incidents(bal_trainer *trainer, const bal_incident 
     for (int32_t i = 0; i < n; i++)
         bal_incident_json(&incidents[i], &lines);
     return bal_run_folder_append(trainer->folder, BAL_RUN_INCIDENTS, &lines,
-                                 &trainer->incidents_size, err);
+                                 &trainer->log_size[BAL_LOG_INCIDENTS], err);
 }
 
 /* ---- logs made at the end ---- */

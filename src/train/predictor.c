@@ -232,7 +232,7 @@ bal_status bal_predictor_open(const char *path, bal_backend *backend, bal_predic
         return BAL_OK;
     }
     bal_predictor_close(predictor);
-    bal_error_prefix(err, "%s: ", path);
+    bal_error_prefix(err, "%s", path);
     return status;
 }
 

@@ -118,5 +118,8 @@ bal_status bal_trainer_roll_back(bal_trainer *trainer, int32_t remedy, bal_error
 
     apply_remedy(state, &trainer->recipe->guard.remedies[remedy],
                  trainer->dataset->split.count[BAL_SPLIT_TRAIN]);
+    /* Other class weights, another scale of losses: what was usual before means nothing now. */
+    if (state->weight_exponent != healthy->state.weight_exponent)
+        bal_guard_rebaseline(trainer->guard);
     return bal_trainer_apply_controls(trainer, err);
 }

@@ -161,14 +161,16 @@ bal_status bal_run_train(const bal_recipe *recipe, const bal_run_options *option
     run_parts parts = {0};
     bal_status status;
     BAL_TRY_OUT(prepare(&parts, recipe, options, err));
-    BAL_TRY_OUT(bal_run_folder_claim(&parts.folder, options->folder, recipe->name, err));
+    /* What the recipe or the data have wrong shows before a folder is claimed. */
     BAL_TRY_OUT(start_trainer(&parts, recipe, options, err));
+    BAL_TRY_OUT(bal_run_folder_claim(&parts.folder, options->folder, recipe->name, err));
+    BAL_TRY_OUT(bal_run_folder_lock(&parts.folder, err));
     BAL_TRY_OUT(write_beginning(&parts, recipe, options, err));
     /* A run killed before its first epoch ends can be resumed too. */
     BAL_TRY_OUT(bal_trainer_write_last(&parts.trainer, err));
     status = run_and_finish(&parts, ret_result, err);
 out:
-    if (status != BAL_OK && parts.folder.path) bal_error_prefix(err, "%s: ", parts.folder.path);
+    if (status != BAL_OK && parts.folder.path) bal_error_prefix(err, "%s", parts.folder.path);
     release_parts(&parts);
     return status;
 }
@@ -220,7 +222,7 @@ static bal_status load_checkpoint(bal_trainer *trainer, bal_error *err) {
     if (status != BAL_ENOTFOUND)
         return status == BAL_OK ? BAL_OK : bal_fail(err, status, "%s", why.message);
     bal_log_printf(&trainer->hooks->log, BAL_LOG_WARN, "no checkpoint yet: starting over");
-    return BAL_OK;
+    return bal_trainer_cut_logs(trainer, err);
 }
 
 bal_status bal_run_resume(const char *folder, const bal_run_options *options,
@@ -236,6 +238,7 @@ bal_status bal_run_resume(const char *folder, const bal_run_options *options,
         bal_log_printf(&options->hooks.log, BAL_LOG_INFO, "%s is already complete", folder);
         goto out;
     }
+    BAL_TRY_OUT(bal_run_folder_lock(&parts.folder, err));
     path = bal_run_folder_path(&parts.folder, BAL_RUN_RESOLVED);
     if (!path) {
         status = bal_fail_memory(err, 0);

@@ -2,8 +2,12 @@
 #include "train/run_folder.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -89,9 +93,42 @@ bal_status bal_run_folder_open(bal_run_folder *folder, const char *path, bal_err
 }
 
 void bal_run_folder_release(bal_run_folder *folder) {
+    if (folder->lock > 0) close(folder->lock - 1);
     bal_free(folder->path);
-    folder->path = NULL;
+    *folder = (bal_run_folder){0};
 }
+
+/* ---- one process at a time ---- */
+
+/** Files of bal_file_writer that nobody will finish: ".NAME.tmp-PID-NUMBER". */
+static void remove_half_written(const char *path) {
+    DIR *dir = opendir(path);
+    if (!dir) return;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (bal_text_glob(".*.tmp-*-*", entry->d_name)) unlinkat(dirfd(dir), entry->d_name, 0);
+    closedir(dir);
+}
+
+/* A lock of the kernel's on the folder itself: it leaves no file, and ends with its process however
+ * that ends. File systems without such locks go without. */
+bal_status bal_run_folder_lock(bal_run_folder *folder, bal_error *err) {
+    int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return bal_fail(err, BAL_EIO, "cannot open %s: %s", folder->path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        close(fd);
+        return bal_fail(err, BAL_EINVAL, "another process is training %s; wait for it to end",
+                        folder->path);
+    }
+    folder->lock = fd + 1;
+    char *checkpoints = bal_run_folder_path(folder, "checkpoints");
+    if (!checkpoints) return bal_fail_memory(err, 0);
+    remove_half_written(folder->path);
+    remove_half_written(checkpoints);
+    bal_free(checkpoints);
+    return BAL_OK;
+}
+
+/* ---- files ---- */
 
 char *bal_run_folder_path(const bal_run_folder *folder, const char *name) {
     return bal_path_join(folder->path, name);
@@ -124,12 +161,36 @@ bal_status bal_run_folder_append(const bal_run_folder *folder, const char *name,
     return status;
 }
 
-bal_status bal_run_folder_cut(const bal_run_folder *folder, const char *name, int64_t size,
+/** How much of a log is whole lines. */
+static bal_status measure_lines(const char *path, int64_t *ret_size, bal_error *err) {
+    char *data;
+    size_t size;
+    BAL_TRY(bal_file_read(path, SIZE_MAX, &data, &size, err));
+    while (size > 0 && data[size - 1] != '\n')
+        size--;
+    bal_free(data);
+    *ret_size = (int64_t)size;
+    return BAL_OK;
+}
+
+bal_status bal_run_folder_cut(const bal_run_folder *folder, const char *name, int64_t *size,
                               bal_error *err) {
     char *path = bal_run_folder_path(folder, name);
+    bal_error why = {0};
     if (!path) return bal_fail_memory(err, 0);
     bal_status status = BAL_OK;
-    if (size > 0 || bal_path_exists(path)) status = bal_file_truncate(path, (uint64_t)size, err);
+    if (!bal_path_exists(path)) {
+        *size = 0;
+        goto out;
+    }
+    status = bal_file_truncate(path, (uint64_t)*size, &why);
+    if (status == BAL_EDATA) {
+        BAL_TRY_OUT(measure_lines(path, size, err));
+        status = bal_file_truncate(path, (uint64_t)*size, err);
+    } else if (status != BAL_OK) {
+        bal_fail(err, status, "%s", why.message);
+    }
+out:
     bal_free(path);
     return status;
 }

@@ -26,10 +26,12 @@
 #define BAL_RUN_MODEL "model.safetensors"
 #define BAL_RUN_LAST "checkpoints/last.safetensors"
 #define BAL_RUN_PREVIOUS "checkpoints/previous.safetensors"
+#define BAL_RUN_OLDER "checkpoints/previous-%d.safetensors" /* from 2 on */
 #define BAL_RUN_BEST "checkpoints/best.safetensors"
 
 typedef struct bal_run_folder {
     char *path;
+    int lock; /* file descriptor + 1; 0: not locked, so that a zeroed folder is fine */
 } bal_run_folder;
 
 /** Claim a new folder: `wanted` when not "" (an error if it exists and is not empty), else
@@ -41,6 +43,10 @@ BAL_WARN_UNUSED bal_status bal_run_folder_open(bal_run_folder *folder, const cha
                                                bal_error *err);
 void bal_run_folder_release(bal_run_folder *folder);
 
+/** Keep other processes from training here until the release, and remove what killed ones left half
+ *  written. BAL_EINVAL when another one is at it. */
+BAL_WARN_UNUSED bal_status bal_run_folder_lock(bal_run_folder *folder, bal_error *err);
+
 /** Full path of a file in the folder; bal_free; NULL when out of memory. */
 char *bal_run_folder_path(const bal_run_folder *folder, const char *name);
 
@@ -50,8 +56,9 @@ BAL_WARN_UNUSED bal_status bal_run_folder_put(const bal_run_folder *folder, cons
 /** Append the text to a file, add to *size, and release the text whatever happens. */
 BAL_WARN_UNUSED bal_status bal_run_folder_append(const bal_run_folder *folder, const char *name,
                                                  bal_text *text, int64_t *size, bal_error *err);
-/** Cut a file to `size` bytes; a missing file of size 0 is fine. */
+/** Cut a log to *size bytes. A log that has fewer (after a power cut) is cut to its last whole line
+ *  and *size to what it has. */
 BAL_WARN_UNUSED bal_status bal_run_folder_cut(const bal_run_folder *folder, const char *name,
-                                              int64_t size, bal_error *err);
+                                              int64_t *size, bal_error *err);
 
 #endif

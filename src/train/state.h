@@ -1,7 +1,8 @@
 /* What the next step depends on besides tensors: plain numbers, listed once, written as JSON.
  *
- * Together with the store's tensors and the guard's memory this is the whole state of a run; see
- * train/snapshot.h. Doubles are written so that they read back as the same bits. */
+ * Together with the store's tensors and the guard's memory this is the whole state of a run: what
+ * a checkpoint holds and a rollback restores. Doubles are written so that they read back as the
+ * same bits. */
 #ifndef BAL_TRAIN_STATE_H
 #define BAL_TRAIN_STATE_H
 
@@ -19,14 +20,12 @@
     I(step)            /* steps over the run: the random counter */                                \
     I(updates)         /* updates applied: the moments' corrections follow it */                   \
     I(evaluation)      /* evaluations done */                                                      \
-    I(samples)         /* rows trained on since the last evaluation */                             \
     I(attempt)         /* rollbacks behind us */                                                   \
     I(batch_size)      /* in force (remedies may change it) */                                     \
     I(shuffle_salt)    /* added to the seed of the row order (remedies may change it) */           \
     D(lr_scale)        /* product of remedies on the learning rate */                              \
     D(clip_norm)       /* in force */                                                              \
     D(weight_exponent) /* class weights in force are w^this */                                     \
-    D(loss_sum)        /* Σ loss · rows since the last evaluation */                             \
     D(norm_max)        /* largest gradient norm since the last evaluation */                       \
     D(plateau_best)    /* schedule: patience */                                                    \
     I(plateau_bad)                                                                                 \

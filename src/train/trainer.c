@@ -27,12 +27,41 @@ const char *bal_outcome_name(bal_outcome outcome) {
     }
 }
 
+double bal_trainer_head_loss(const bal_trainer *trainer, int32_t head) {
+    const bal_train_state *state = &trainer->state;
+    if (state->head_weight_sum[head] == 0) return NAN;
+    return state->head_loss_sum[head] / state->head_weight_sum[head];
+}
+
+double bal_trainer_loss(const bal_trainer *trainer) {
+    double total = 0;
+    bool any = false;
+    for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
+        double share = trainer->dataset->heads[h].recipe->weight;
+        if (share == 0 || trainer->state.head_weight_sum[h] == 0) continue;
+        total += share * bal_trainer_head_loss(trainer, h);
+        any = true;
+    }
+    return any ? total : NAN;
+}
+
+double bal_trainer_seconds(const bal_trainer *trainer) {
+    return trainer->seconds_before + bal_clock_seconds() - trainer->started;
+}
+
 double bal_trainer_metric(const bal_trainer *trainer, const bal_metric_path *path) {
     if (strcmp(path->split, "val") == 0) return bal_eval_set_metric(&trainer->val, path);
-    for (int32_t h = 0; h < trainer->dataset->n_heads; h++)
+    bool known = strcmp(path->split, "train") == 0 && strcmp(path->metric, "loss") == 0;
+    for (int32_t h = 0; known && h < trainer->dataset->n_heads; h++)
         if (strcmp(trainer->dataset->heads[h].recipe->name, path->head) == 0)
-            return trainer->state.head_loss_sum[h] / trainer->state.head_weight_sum[h];
+            return bal_trainer_head_loss(trainer, h);
     return NAN;
+}
+
+/** The prior predictor's value of the monitored metric; unknown for training losses. */
+static double monitored_prior(const bal_trainer *trainer) {
+    if (strcmp(trainer->monitor.split, "val") != 0) return NAN;
+    return bal_eval_set_prior_metric(&trainer->val, &trainer->monitor);
 }
 
 /* ---- reporting ---- */
@@ -40,7 +69,7 @@ double bal_trainer_metric(const bal_trainer *trainer, const bal_metric_path *pat
 static void report(bal_trainer *trainer, bal_progress_kind kind, bal_progress *progress) {
     if (!trainer->hooks->progress) return;
     const bal_train_state *state = &trainer->state;
-    double now = bal_clock_seconds();
+    double spent = bal_clock_seconds() - trainer->started;
     int64_t batches = bal_batcher_batches(trainer->batches);
     int64_t steps_left = (trainer->recipe->train.epochs - state->epoch) * batches - state->batch;
     int64_t steps_done = state->step - trainer->started_step;
@@ -56,9 +85,8 @@ static void report(bal_trainer *trainer, bal_progress_kind kind, bal_progress *p
     progress->lr = trainer->rates[bal_network_groups(trainer->network) - 1];
     progress->grad_norm = trainer->last_step.grad_norm;
     progress->best = state->best_value;
-    progress->seconds = now - trainer->started;
-    progress->eta_seconds =
-        steps_done > 0 ? progress->seconds / (double)steps_done * (double)steps_left : NAN;
+    progress->seconds = bal_trainer_seconds(trainer);
+    progress->eta_seconds = steps_done > 0 ? spent / (double)steps_done * (double)steps_left : NAN;
     trainer->hooks->progress(trainer->hooks->user, progress);
 }
 
@@ -74,7 +102,7 @@ static void report_evaluation(bal_trainer *trainer, const bal_decision *decision
                               bool improved) {
     const bal_scores *scores = trainer->val.scores[0];
     bal_progress progress = {
-        .loss = trainer->state.loss_sum / (double)trainer->state.samples,
+        .loss = bal_trainer_loss(trainer),
         .val_loss = trainer->val.loss[0],
         .monitored = monitored,
         .improved = improved,
@@ -135,38 +163,44 @@ static double lookup(void *user, const bal_metric_path *path) {
 }
 
 static void forget_since_last_evaluation(bal_train_state *state) {
-    state->samples = 0;
-    state->loss_sum = 0;
     state->norm_max = 0;
     memset(state->head_loss_sum, 0, sizeof state->head_loss_sum);
     memset(state->head_weight_sum, 0, sizeof state->head_weight_sum);
 }
 
-/** Schedule and early stopping see the evaluation. */
-static void observe(bal_trainer *trainer, double monitored) {
-    bal_train_state *state = &trainer->state;
-    bal_schedule_state schedule = {
+static bal_schedule_state schedule_state(const bal_train_state *state) {
+    return (bal_schedule_state){
         .patience = {state->plateau_best, state->plateau_bad},
         .cooldown_left = state->plateau_cooldown,
         .scale = state->plateau_scale,
     };
+}
+
+/** The schedule sees the evaluation. */
+static void observe_plateau(bal_trainer *trainer) {
+    bal_train_state *state = &trainer->state;
+    if (!trainer->schedule->reacts) return;
+    bal_schedule_state schedule = schedule_state(state);
     bal_schedule_options options = trainer->recipe->schedule.options;
-    if (strcmp(options.kind, "plateau") == 0) {
-        options.larger_is_better = bal_metric_path_better(&trainer->plateau_monitor) > 0;
-        double watched = bal_trainer_metric(trainer, &trainer->plateau_monitor);
-        if (bal_schedule_observe(trainer->schedule, &options, &schedule, watched,
-                                 trainer->recipe->optimizer.lr))
-            bal_log_printf(&trainer->hooks->log, BAL_LOG_INFO,
-                           "epoch %lld: plateau, learning rate × %g", (long long)state->epoch,
-                           options.factor);
-    }
+    options.larger_is_better = bal_metric_path_better(&trainer->plateau_monitor) > 0;
+    double watched = bal_trainer_metric(trainer, &trainer->plateau_monitor);
+    if (bal_schedule_observe(trainer->schedule, &options, &schedule, watched,
+                             trainer->recipe->optimizer.lr))
+        bal_log_printf(&trainer->hooks->log, BAL_LOG_INFO,
+                       "epoch %lld: plateau, learning rate × %g", (long long)state->epoch,
+                       options.factor);
     state->plateau_best = schedule.patience.best;
     state->plateau_bad = schedule.patience.bad;
     state->plateau_cooldown = schedule.cooldown_left;
     state->plateau_scale = schedule.scale;
+}
 
+/** Early stopping sees the evaluation. What may not be kept is no improvement. */
+static void observe_stop(bal_trainer *trainer, const bal_decision *decision, double monitored) {
+    bal_train_state *state = &trainer->state;
     bal_patience stop = {state->stop_best, state->stop_bad};
-    bal_patience_update(&stop, monitored, bal_metric_path_better(&trainer->monitor) > 0,
+    bal_patience_update(&stop, decision->eligible ? monitored : NAN,
+                        bal_metric_path_better(&trainer->monitor) > 0,
                         trainer->recipe->stop.min_delta);
     state->stop_best = stop.best;
     state->stop_bad = stop.bad;
@@ -203,12 +237,12 @@ static bal_status evaluate(bal_trainer *trainer, bool *ret_rolled_back, bal_erro
         .epoch = state->epoch,
         .step = state->step,
         .evaluation = state->evaluation,
-        .train_loss = state->loss_sum / (double)state->samples,
+        .train_loss = bal_trainer_loss(trainer),
         .head_loss = trainer->val.loss,
         .scores = (const bal_scores *const *)trainer->val.scores,
         .monitored = monitored,
         .larger_is_better = bal_metric_path_better(&trainer->monitor) > 0,
-        .monitored_prior = bal_eval_set_prior_metric(&trainer->val, &trainer->monitor),
+        .monitored_prior = monitored_prior(trainer),
         .dead_share = dead_share,
         .lookup = lookup,
         .user = trainer,
@@ -216,31 +250,48 @@ static bal_status evaluate(bal_trainer *trainer, bool *ret_rolled_back, bal_erro
     bal_decision decision = bal_guard_evaluate(trainer->guard, &signals);
     bool improved = false;
     BAL_TRY(keep_best(trainer, &decision, monitored, &improved, err));
-    observe(trainer, monitored);
+    observe_plateau(trainer);
+    observe_stop(trainer, &decision, monitored);
     BAL_TRY(bal_trainer_write_row(trainer, &decision, monitored, err));
     report_evaluation(trainer, &decision, monitored, improved);
     forget_since_last_evaluation(state);
     BAL_TRY(obey(trainer, &decision, ret_rolled_back, err));
-    if (!*ret_rolled_back && decision.healthy && trainer->recipe->guard.policy == BAL_GUARD_RECOVER)
+    if (!*ret_rolled_back && decision.healthy && bal_guard_needs_snapshots(trainer->guard))
         BAL_TRY(bal_trainer_keep_healthy(trainer, err));
     return BAL_OK;
 }
 
 /* ---- steps ---- */
 
+/** The schedule counts in epochs of the batch size in force: after a remedy has changed it, steps
+ *  over the run would be steps of another length. */
 static void set_rates(bal_trainer *trainer) {
     const bal_train_state *state = &trainer->state;
-    bal_schedule_state schedule = {
-        .patience = {state->plateau_best, state->plateau_bad},
-        .cooldown_left = state->plateau_cooldown,
-        .scale = state->plateau_scale,
-    };
+    const bal_recipe *recipe = trainer->recipe;
+    bal_schedule_state schedule = schedule_state(state);
+    int64_t batches = bal_batcher_batches(trainer->batches);
+    int64_t position = state->epoch * batches + state->batch;
     for (int32_t i = 0; i < bal_network_groups(trainer->network); i++)
-        trainer->rates[i] =
-            state->lr_scale *
-            bal_schedule_rate(trainer->schedule, &trainer->recipe->schedule.options, &schedule,
-                              bal_network_group(trainer->network, i)->lr, state->step,
-                              bal_batcher_batches(trainer->batches), trainer->recipe->train.epochs);
+        trainer->rates[i] = state->lr_scale *
+                            bal_schedule_rate(trainer->schedule, &recipe->schedule.options,
+                                              &schedule, bal_network_group(trainer->network, i)->lr,
+                                              position, batches, recipe->train.epochs);
+}
+
+/** Losses of a step into the means of the epoch. A batch that was not learned from is left out. */
+static void count_step(bal_trainer *trainer, const bal_step_result *result) {
+    bal_train_state *state = &trainer->state;
+    state->step++;
+    state->batch++;
+    state->updates += result->applied;
+    /* Once not finite, it stays so until the next evaluation. */
+    if (isfinite(state->norm_max) && !(result->grad_norm <= state->norm_max))
+        state->norm_max = result->grad_norm;
+    for (int32_t h = 0; result->applied && h < trainer->dataset->n_heads; h++) {
+        if (result->head_weight[h] == 0) continue;
+        state->head_loss_sum[h] += result->head_loss[h] * result->head_weight[h];
+        state->head_weight_sum[h] += result->head_weight[h];
+    }
 }
 
 static bal_status step(bal_trainer *trainer, bal_decision *ret_decision, bal_error *err) {
@@ -265,17 +316,7 @@ static bal_status step(bal_trainer *trainer, bal_decision *ret_decision, bal_err
                                                        .grad_norm = result->grad_norm,
                                                        .clip_norm = state->clip_norm,
                                                    });
-    state->step++;
-    state->batch++;
-    state->updates += result->applied;
-    state->samples += batch.size;
-    state->loss_sum += result->loss * (double)batch.size;
-    if (!(result->grad_norm <= state->norm_max)) state->norm_max = result->grad_norm;
-    for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
-        if (result->head_weight[h] == 0) continue;
-        state->head_loss_sum[h] += result->head_loss[h] * result->head_weight[h];
-        state->head_weight_sum[h] += result->head_weight[h];
-    }
+    count_step(trainer, result);
     return BAL_OK;
 }
 
@@ -309,141 +350,38 @@ static bool is_checkpoint_due(const bal_trainer *trainer) {
     return every > 0 && bal_clock_seconds() - trainer->last_checkpoint >= every;
 }
 
+/** A step, what the guard says to it, and what comes after the last one of an epoch. */
+static bal_status advance(bal_trainer *trainer, bal_error *err) {
+    bal_decision decision;
+    bool rolled_back;
+    BAL_TRY(step(trainer, &decision, err));
+    BAL_TRY(obey(trainer, &decision, &rolled_back, err));
+    if (trainer->outcome != BAL_OUTCOME_RUNNING) return bal_trainer_write_last(trainer, err);
+    if (rolled_back) return BAL_OK;
+    report_step(trainer);
+    if (trainer->state.batch == bal_batcher_batches(trainer->batches))
+        return end_epoch(trainer, err);
+    return is_checkpoint_due(trainer) ? bal_trainer_write_last(trainer, err) : BAL_OK;
+}
+
 bal_status bal_trainer_run(bal_trainer *trainer, bal_error *err) {
     trainer->started = trainer->last_checkpoint = bal_clock_seconds();
     trainer->started_step = trainer->state.step;
     set_rates(trainer);
     report(trainer, BAL_PROGRESS_START, &(bal_progress){0});
-    if (!trainer->healthy.valid && trainer->recipe->guard.policy == BAL_GUARD_RECOVER)
+    if (!trainer->healthy.valid && bal_guard_needs_snapshots(trainer->guard))
         BAL_TRY(bal_trainer_keep_healthy(trainer, err));
 
     while (trainer->outcome == BAL_OUTCOME_RUNNING) {
         if (is_finished(trainer)) {
             trainer->outcome = BAL_OUTCOME_DONE;
-            break;
-        }
-        if (is_cancelled(trainer)) {
+        } else if (is_cancelled(trainer)) {
             BAL_TRY(bal_trainer_write_last(trainer, err));
             trainer->outcome = BAL_OUTCOME_INTERRUPTED;
-            break;
+        } else {
+            BAL_TRY(advance(trainer, err));
         }
-        bal_decision decision;
-        bool rolled_back;
-        BAL_TRY(step(trainer, &decision, err));
-        BAL_TRY(obey(trainer, &decision, &rolled_back, err));
-        if (rolled_back) continue;
-        report_step(trainer);
-        if (trainer->state.batch == bal_batcher_batches(trainer->batches))
-            BAL_TRY(end_epoch(trainer, err));
-        else if (is_checkpoint_due(trainer))
-            BAL_TRY(bal_trainer_write_last(trainer, err));
     }
+    report(trainer, BAL_PROGRESS_END, &(bal_progress){.loss = trainer->last_step.loss});
     return BAL_OK;
-}
-
-/* ---- making a trainer ---- */
-
-static bal_status make_guard(bal_trainer *trainer, bal_error *err) {
-    const bal_recipe_guard *wanted = &trainer->recipe->guard;
-    int32_t n_heads = trainer->dataset->n_heads;
-    bal_guard_head heads[BAL_HEADS_MAX];
-    for (int32_t h = 0; h < n_heads; h++) {
-        const bal_head_data *head = &trainer->dataset->heads[h];
-        heads[h] = (bal_guard_head){
-            .name = head->recipe->name,
-            .kind = head->recipe->kind,
-            .classes = head->labels ? head->classes.count : head->outputs,
-            .class_names = (const char *const *)head->classes.names,
-            .prior = head->prior,
-            .class_weights = head->class_weights,
-        };
-    }
-    bal_detector_setting *settings = bal_calloc((size_t)wanted->n_detectors + 1, sizeof *settings);
-    bal_guard_rule *rules = bal_calloc((size_t)wanted->n_rules + 1, sizeof *rules);
-    bal_status status = BAL_OK;
-    if (!settings || !rules) {
-        status = bal_fail_memory(err, sizeof *settings);
-        goto out;
-    }
-    for (int32_t i = 0; i < wanted->n_detectors; i++) {
-        const bal_recipe_detector *detector = &wanted->detectors[i];
-        settings[i] = (bal_detector_setting){detector->name, detector->enabled, detector->option,
-                                             detector->value, detector->n_options};
-    }
-    for (int32_t i = 0; i < wanted->n_rules; i++) {
-        const bal_recipe_rule *rule = &wanted->rules[i];
-        rules[i] = (bal_guard_rule){.text = rule->text,
-                                    .value = rule->value,
-                                    .after = rule->after,
-                                    .has_action = rule->has_action,
-                                    .action = rule->action};
-        memcpy(rules[i].op, rule->op, sizeof rules[i].op);
-        BAL_TRY_OUT(bal_metric_path_parse(rule->path, &rules[i].path, err));
-    }
-    status = bal_guard_new(
-        &(bal_guard_options){
-            .policy = wanted->policy,
-            .settings = settings,
-            .n_settings = wanted->n_detectors,
-            .rules = rules,
-            .n_rules = wanted->n_rules,
-            .n_remedies = wanted->n_remedies,
-            .max_rollbacks = wanted->max_rollbacks,
-            .heads = heads,
-            .n_heads = n_heads,
-        },
-        &trainer->guard, err);
-out:
-    bal_free(settings);
-    bal_free(rules);
-    return status;
-}
-
-static bal_status fill_trainer(bal_trainer *trainer, bal_error *err) {
-    const bal_recipe *recipe = trainer->recipe;
-    const bal_dataset *dataset = trainer->dataset;
-    if (dataset->split.count[BAL_SPLIT_VAL] == 0)
-        return bal_fail(err, BAL_EDATA,
-                        "no validation rows: raise data.split.val; without them "
-                        "nothing can be watched");
-    BAL_TRY(bal_metric_path_parse(recipe->monitor, &trainer->monitor, err));
-    trainer->plateau_monitor = trainer->monitor;
-    if (recipe->schedule.monitor[0])
-        BAL_TRY(bal_metric_path_parse(recipe->schedule.monitor, &trainer->plateau_monitor, err));
-    trainer->schedule = bal_schedule_find(recipe->schedule.options.kind);
-    BAL_TRY(bal_network_new(recipe, dataset, trainer->backend, &trainer->network, err));
-    trainer->rates = bal_calloc((size_t)bal_network_groups(trainer->network), sizeof(double));
-    if (!trainer->rates) return bal_fail_memory(err, sizeof(double));
-    BAL_TRY(bal_eval_set_init(&trainer->val, dataset, trainer->backend,
-                              dataset->split.rows[BAL_SPLIT_VAL],
-                              dataset->split.count[BAL_SPLIT_VAL], recipe->train.eval_batch, err));
-    BAL_TRY(make_guard(trainer, err));
-    bal_train_state_init(&trainer->state, recipe);
-    return bal_trainer_apply_controls(trainer, err);
-}
-
-bal_status bal_trainer_init(bal_trainer *trainer, const bal_recipe *recipe,
-                            const bal_dataset *dataset, bal_backend *backend,
-                            bal_run_folder *folder, const bal_train_hooks *hooks, bal_error *err) {
-    *trainer = (bal_trainer){
-        .recipe = recipe,
-        .dataset = dataset,
-        .backend = backend,
-        .folder = folder,
-        .hooks = hooks,
-    };
-    bal_status status = fill_trainer(trainer, err);
-    if (status != BAL_OK) bal_trainer_release(trainer);
-    return status;
-}
-
-void bal_trainer_release(bal_trainer *trainer) {
-    bal_batcher_free(trainer->batches);
-    bal_eval_set_release(&trainer->val);
-    bal_guard_free(trainer->guard);
-    bal_network_free(trainer->network);
-    bal_free(trainer->healthy.tensors);
-    bal_text_release(&trainer->healthy.guard_memory);
-    bal_free(trainer->rates);
-    *trainer = (bal_trainer){0};
 }

@@ -1,7 +1,7 @@
 /* The trainer: steps, evaluations, the guard's decisions, checkpoints. One object per run, shared
- * by the files of this folder: trainer.c (the loop), recovery.c (rollback and remedies),
- * checkpoint.c (snapshots on disk), history.c (rows of the run folder), finish.c (what a finished
- * run leaves behind). */
+ * by the files of this folder: trainer_setup.c (making it), trainer.c (the loop), recovery.c
+ * (rollback and remedies), checkpoint.c (snapshots on disk), history.c (rows of the run folder),
+ * finish.c (what a finished run leaves behind). */
 #ifndef BAL_TRAIN_TRAINER_H
 #define BAL_TRAIN_TRAINER_H
 
@@ -68,6 +68,14 @@ typedef struct bal_snapshot {
     bal_text guard_memory;
 } bal_snapshot;
 
+/** Logs that grow with every evaluation; their sizes belong to a checkpoint. */
+typedef enum bal_log_file {
+    BAL_LOG_METRICS,
+    BAL_LOG_RESULTS,
+    BAL_LOG_INCIDENTS,
+    BAL_LOG_COUNT
+} bal_log_file;
+
 typedef struct bal_trainer {
     const bal_recipe *recipe;
     const bal_dataset *dataset;
@@ -84,30 +92,42 @@ typedef struct bal_trainer {
 
     bal_train_state state;
     bal_snapshot healthy;
-    int64_t metrics_size, results_size,
-        incidents_size; /* bytes of the logs that belong to the state */
+    int64_t log_size[BAL_LOG_COUNT]; /* bytes of the logs that belong to the state */
     bal_outcome outcome;
     int cancelled; /* what the cancel hook returned */
 
     double *rates;                                  /* [groups] */
+    double seconds_before;                          /* spent before the resume */
     double started, last_checkpoint, last_progress; /* clock */
     int64_t started_step;
     bal_step_result last_step;
 } bal_trainer;
 
-/** Everything ready for the first step (state fresh, guard fresh). Borrowed pointers must outlive
- * it. */
+/* ---- trainer_setup.c ---- */
+
+/** Everything ready for the first step, its program compiled: state fresh, guard fresh, nothing
+ *  written. The folder may be claimed later, but before bal_trainer_run. Borrowed pointers must
+ *  outlive the trainer. */
 BAL_WARN_UNUSED bal_status bal_trainer_init(bal_trainer *trainer, const bal_recipe *recipe,
                                             const bal_dataset *dataset, bal_backend *backend,
                                             bal_run_folder *folder, const bal_train_hooks *hooks,
                                             bal_error *err);
 void bal_trainer_release(bal_trainer *trainer);
 
+/* ---- trainer.c ---- */
+
 /** Train until done, stopped, collapsed or interrupted; outcome says which. */
 BAL_WARN_UNUSED bal_status bal_trainer_run(bal_trainer *trainer, bal_error *err);
 
 /** Value of a recipe's metric path at the last evaluation: val.* or train.HEAD.loss. */
 double bal_trainer_metric(const bal_trainer *trainer, const bal_metric_path *path);
+/** Mean training loss of a head since the last evaluation, class weights included, over the batches
+ *  that were learned from; NaN without a label. */
+double bal_trainer_head_loss(const bal_trainer *trainer, int32_t head);
+/** Σ share · mean training loss of the heads that have one. */
+double bal_trainer_loss(const bal_trainer *trainer);
+/** Seconds of training so far, those before a resume included. */
+double bal_trainer_seconds(const bal_trainer *trainer);
 
 /* ---- recovery.c ---- */
 
@@ -122,15 +142,19 @@ BAL_WARN_UNUSED bal_status bal_trainer_apply_controls(bal_trainer *trainer, bal_
 /** "lr × 0.5" for a remedy, into buffer. */
 void bal_remedy_text(const bal_recipe_remedy *remedy, char *buffer, size_t size);
 
-/* ---- checkpoint.c ---- */
+/* ---- checkpoint.c, checkpoint_read.c ---- */
 
 /** Write checkpoints/last.safetensors: everything needed to go on bit-exactly. */
 BAL_WARN_UNUSED bal_status bal_trainer_write_last(bal_trainer *trainer, bal_error *err);
 /** Write checkpoints/best.safetensors: weights and statistics. */
 BAL_WARN_UNUSED bal_status bal_trainer_write_best(bal_trainer *trainer, bal_error *err);
-/** Read last (or previous, when last is damaged) back into a trainer just initialised; cuts the
- * logs to where the checkpoint stands. BAL_ENOTFOUND when the run has no checkpoint yet. */
+/** Read last (or the newest before it that is whole, with a warning) back into a trainer just
+ *  initialised; cuts the logs to where the checkpoint stands.
+ *  Errors  BAL_ENOTFOUND when the run has no checkpoint yet; BAL_EFORMAT when all are damaged or
+ *          belong to another recipe; BAL_EDATA when the data has changed since. */
 BAL_WARN_UNUSED bal_status bal_trainer_read_last(bal_trainer *trainer, bal_error *err);
+/** Cut the logs to the sizes that belong to the state. */
+BAL_WARN_UNUSED bal_status bal_trainer_cut_logs(bal_trainer *trainer, bal_error *err);
 /** Load the best weights into the store; BAL_ENOTFOUND when none was written. */
 BAL_WARN_UNUSED bal_status bal_trainer_read_best(bal_trainer *trainer, bal_error *err);
 

@@ -1,0 +1,33 @@
+/* What writing and reading checkpoints share: names inside the file, what is kept, the digest.
+ * Private to checkpoint.c and checkpoint_read.c. */
+#ifndef BAL_TRAIN_CHECKPOINT_H
+#define BAL_TRAIN_CHECKPOINT_H
+
+#include "format/safetensors.h"
+#include "train/digest.h"
+#include "train/trainer.h"
+
+#define BAL_CHECKPOINT_VERSION 1
+#define BAL_CHECKPOINT_META "ballast_checkpoint" /* metadata: the state as JSON */
+#define BAL_CHECKPOINT_DIGEST "ballast_digest"   /* metadata: over tensors and state, hexadecimal */
+#define BAL_CHECKPOINT_HEALTHY "healthy/"        /* before names of the state to roll back to */
+#define BAL_CHECKPOINT_MEMORY "guard.memory"
+#define BAL_CHECKPOINT_LEDGER "guard.ledger"
+
+/** Entries of a store that belong in a file: scratch does not, and not moments when only the
+ * weights are kept. */
+static inline bool bal_checkpoint_keeps(const bal_store_entry *entry, bool weights_only) {
+    if (entry->role == BAL_ROLE_SCRATCH) return false;
+    return !weights_only || entry->role != BAL_ROLE_MOMENT;
+}
+
+/** Digest of one tensor; those of a file are summed, since its order is the format's. */
+static inline uint64_t bal_checkpoint_digest(const bal_safetensor *tensor) {
+    return bal_digest(tensor->data, tensor->bytes,
+                      bal_digest(tensor->name, strlen(tensor->name), 0));
+}
+
+/** Path of the checkpoint written `age` checkpoints ago; bal_free; NULL: no memory. */
+char *bal_checkpoint_path(const bal_run_folder *folder, int age);
+
+#endif

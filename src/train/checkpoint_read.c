@@ -1,0 +1,224 @@
+/* Reading checkpoints back: the last one, or, when that is damaged, the newest before it that is
+ * whole. A digest over everything in the file tells: bits that have changed on a disk would
+ * otherwise be trained on without a word. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "format/json.h"
+#include "train/checkpoint.h"
+
+/* ---- tensors ---- */
+
+static bal_status fetch(const bal_safetensors *file, const char *prefix,
+                        const bal_store_entry *entry, char *to, bal_error *err) {
+    char name[320];
+    snprintf(name, sizeof name, "%s%s", prefix, entry->name);
+    const bal_safetensor *tensor = bal_safetensors_find(file, name);
+    if (!tensor || tensor->dtype != entry->dtype || tensor->bytes != entry->bytes ||
+        !bal_shape_equal(&tensor->shape, &entry->shape))
+        return bal_fail(err, BAL_EFORMAT,
+                        "%s is missing or has another shape: the file belongs to another recipe",
+                        name);
+    memcpy(to + entry->offset, tensor->data, entry->bytes);
+    return BAL_OK;
+}
+
+/** All kept entries of a file into `to`, laid out as the store. */
+static bal_status fetch_store(const bal_safetensors *file, const bal_store *store,
+                              const char *prefix, bool weights_only, char *to, bal_error *err) {
+    for (size_t i = 0; i < store->n_entries; i++)
+        if (bal_checkpoint_keeps(&store->entries[i], weights_only))
+            BAL_TRY(fetch(file, prefix, &store->entries[i], to, err));
+    return BAL_OK;
+}
+
+static bal_status load_store(bal_trainer *trainer, const bal_safetensors *file, bool weights_only,
+                             bal_error *err) {
+    bal_store *store = bal_network_store(trainer->network);
+    char *bytes = bal_calloc(store->bytes, 1);
+    if (!bytes) return bal_fail_memory(err, store->bytes);
+    bal_status status = bal_buffer_download(store->buffer, 0, bytes, store->bytes, err);
+    if (status == BAL_OK) status = fetch_store(file, store, "", weights_only, bytes, err);
+    if (status == BAL_OK) status = bal_buffer_upload(store->buffer, 0, bytes, store->bytes, err);
+    bal_free(bytes);
+    return status;
+}
+
+/* ---- guard and snapshot ---- */
+
+static bal_status load_guard(bal_trainer *trainer, const bal_safetensors *file, bal_error *err) {
+    const bal_safetensor *memory = bal_safetensors_find(file, BAL_CHECKPOINT_MEMORY);
+    const bal_safetensor *ledger = bal_safetensors_find(file, BAL_CHECKPOINT_LEDGER);
+    if (!memory || !ledger)
+        return bal_fail(err, BAL_EFORMAT, "the guard's memory or ledger is missing");
+    BAL_TRY(bal_guard_load_memory(trainer->guard, memory->data, memory->bytes, err));
+    return bal_guard_load_ledger(trainer->guard, ledger->data, ledger->bytes, err);
+}
+
+/** The state that a rollback would restore: of its own, the current one, or none yet. */
+static bal_status load_healthy(bal_trainer *trainer, const bal_safetensors *file, json_t *meta,
+                               bal_error *err) {
+    bal_snapshot *healthy = &trainer->healthy;
+    bal_store *store = bal_network_store(trainer->network);
+    healthy->valid = false;
+    if (json_is_true(json_object_get(meta, "healthy_is_current")))
+        return bal_trainer_keep_healthy(trainer, err);
+    json_t *state = json_object_get(meta, "healthy");
+    if (!state) return BAL_OK;
+    const bal_safetensor *memory =
+        bal_safetensors_find(file, BAL_CHECKPOINT_HEALTHY BAL_CHECKPOINT_MEMORY);
+    if (!memory) return bal_fail(err, BAL_EFORMAT, "the healthy state's guard memory is missing");
+    BAL_TRY(bal_trainer_keep_healthy(trainer, err)); /* room, and the scratch entries */
+    BAL_TRY(bal_train_state_read(&healthy->state, state, err));
+    BAL_TRY(fetch_store(file, store, BAL_CHECKPOINT_HEALTHY, false, healthy->tensors, err));
+    bal_text_clear(&healthy->guard_memory);
+    bal_text_append(&healthy->guard_memory, memory->data, memory->bytes);
+    return bal_text_failed(&healthy->guard_memory) ? bal_fail_memory(err, memory->bytes) : BAL_OK;
+}
+
+/* ---- what is not tensors ---- */
+
+static bal_status check_digest(const bal_safetensors *file, const char *meta, bal_error *err) {
+    const char *wanted = bal_safetensors_metadata(file, BAL_CHECKPOINT_DIGEST);
+    char found[20];
+    uint64_t sum = bal_digest(meta, strlen(meta), 0);
+    for (size_t i = 0; i < bal_safetensors_count(file); i++)
+        sum += bal_checkpoint_digest(bal_safetensors_at(file, i));
+    snprintf(found, sizeof found, "%016" PRIx64, sum);
+    if (wanted && strcmp(wanted, found) == 0) return BAL_OK;
+    return bal_fail(err, BAL_EFORMAT, "it is damaged: its digest is %s, and should be %s", found,
+                    wanted ? wanted : "there");
+}
+
+static bal_status check_data(const bal_trainer *trainer, const json_t *meta, bal_error *err) {
+    const char *then = json_string_value(json_object_get(meta, "data"));
+    char now[20];
+    snprintf(now, sizeof now, "%016" PRIx64, trainer->dataset->digest);
+    if (then && strcmp(then, now) == 0) return BAL_OK;
+    return bal_fail(err, BAL_EDATA,
+                    "%s is not what it was when the checkpoint was written; bring the data back, "
+                    "or train a new run on it (model.init_from takes over the weights)",
+                    trainer->dataset->table->source);
+}
+
+/** The metadata of a checkpoint that is whole and fits. */
+static bal_status read_meta(const bal_trainer *trainer, const bal_safetensors *file,
+                            json_t **ret_meta, bal_error *err) {
+    const char *text = bal_safetensors_metadata(file, BAL_CHECKPOINT_META);
+    json_t *meta = NULL;
+    if (!text) return bal_fail(err, BAL_EFORMAT, "it is not a checkpoint of ours");
+    BAL_TRY(check_digest(file, text, err));
+    BAL_TRY(bal_json_parse(text, strlen(text), "state", &meta, err));
+    int64_t version = json_integer_value(json_object_get(meta, "version"));
+    bal_status status = BAL_OK;
+    if (version != BAL_CHECKPOINT_VERSION)
+        status = bal_fail(err, BAL_EFORMAT, "checkpoint version %lld; this program reads %d",
+                          (long long)version, BAL_CHECKPOINT_VERSION);
+    if (status == BAL_OK) status = check_data(trainer, meta, err);
+    if (status == BAL_OK)
+        *ret_meta = meta;
+    else
+        json_decref(meta);
+    return status;
+}
+
+bal_status bal_trainer_cut_logs(bal_trainer *trainer, bal_error *err) {
+    static const char *const names[BAL_LOG_COUNT] = {BAL_RUN_METRICS, BAL_RUN_RESULTS,
+                                                     BAL_RUN_INCIDENTS};
+    for (int log = 0; log < BAL_LOG_COUNT; log++) {
+        int64_t wanted = trainer->log_size[log];
+        BAL_TRY(bal_run_folder_cut(trainer->folder, names[log], &trainer->log_size[log], err));
+        if (trainer->log_size[log] < wanted)
+            bal_log_printf(&trainer->hooks->log, BAL_LOG_WARN,
+                           "%s has lost its last %lld bytes; the run itself is whole", names[log],
+                           (long long)(wanted - trainer->log_size[log]));
+    }
+    return BAL_OK;
+}
+
+static bal_status load_rest(bal_trainer *trainer, const json_t *meta, bal_error *err) {
+    const json_t *logs = json_object_get(meta, "logs");
+    int64_t outcome = json_integer_value(json_object_get(meta, "outcome"));
+    double seconds = 0;
+    if (json_array_size(logs) != BAL_LOG_COUNT || outcome < BAL_OUTCOME_RUNNING ||
+        outcome > BAL_OUTCOME_INTERRUPTED ||
+        !bal_json_number(json_object_get(meta, "seconds"), &seconds))
+        return bal_fail(err, BAL_EFORMAT, "its state lacks the logs, the outcome or the time");
+    trainer->outcome = (bal_outcome)outcome;
+    trainer->seconds_before = seconds;
+    for (int log = 0; log < BAL_LOG_COUNT; log++)
+        trainer->log_size[log] = json_integer_value(json_array_get(logs, (size_t)log));
+    return bal_trainer_cut_logs(trainer, err);
+}
+
+/* ---- files ---- */
+
+static bal_status load_file(bal_trainer *trainer, const bal_safetensors *file, bal_error *err) {
+    json_t *meta = NULL;
+    bal_status status;
+    BAL_TRY_OUT(read_meta(trainer, file, &meta, err));
+    BAL_TRY_OUT(load_store(trainer, file, false, err));
+    BAL_TRY_OUT(bal_train_state_read(&trainer->state, json_object_get(meta, "state"), err));
+    BAL_TRY_OUT(load_guard(trainer, file, err));
+    BAL_TRY_OUT(load_healthy(trainer, file, meta, err));
+    BAL_TRY_OUT(load_rest(trainer, meta, err));
+    status = bal_trainer_apply_controls(trainer, err);
+out:
+    json_decref(meta);
+    return status;
+}
+
+static bal_status read_checkpoint(bal_trainer *trainer, int age, bal_error *err) {
+    bal_safetensors *file = NULL;
+    char *path = bal_checkpoint_path(trainer->folder, age);
+    if (!path) return bal_fail_memory(err, 0);
+    bal_status status = bal_safetensors_open(path, &file, err);
+    if (status == BAL_OK) {
+        status = load_file(trainer, file, err);
+        bal_error_prefix(err, "%s", path);
+    }
+    bal_safetensors_close(file);
+    bal_free(path);
+    return status;
+}
+
+/** Failures that an older checkpoint may not have. */
+static bool is_of_the_file(bal_status status) {
+    return status == BAL_EFORMAT || status == BAL_ENOTFOUND || status == BAL_EIO;
+}
+
+bal_status bal_trainer_read_last(bal_trainer *trainer, bal_error *err) {
+    bal_error first = {0};
+    bal_status status = read_checkpoint(trainer, 0, &first);
+    for (int age = 1; is_of_the_file(status) && age < trainer->recipe->checkpoint.keep; age++) {
+        bal_error why = {0};
+        status = read_checkpoint(trainer, age, &why);
+        if (status == BAL_OK)
+            bal_log_printf(&trainer->hooks->log, BAL_LOG_WARN,
+                           "%s; going on from an older checkpoint, at step %lld", first.message,
+                           (long long)trainer->state.step);
+        else if (first.status == BAL_ENOTFOUND || !is_of_the_file(status))
+            first = why;
+    }
+    if (status == BAL_OK) return BAL_OK;
+    return bal_fail(err, first.status, "%s", first.message);
+}
+
+bal_status bal_trainer_read_best(bal_trainer *trainer, bal_error *err) {
+    bal_safetensors *file = NULL;
+    char *path = bal_run_folder_path(trainer->folder, BAL_RUN_BEST);
+    if (!path) return bal_fail_memory(err, 0);
+    bal_status status = bal_safetensors_open(path, &file, err);
+    if (status == BAL_OK) {
+        const char *meta = bal_safetensors_metadata(file, BAL_CHECKPOINT_META);
+        status = check_digest(file, meta ? meta : "", err);
+        if (status == BAL_OK) status = load_store(trainer, file, true, err);
+        bal_error_prefix(err, "%s", path);
+    }
+    bal_safetensors_close(file);
+    bal_free(path);
+    return status;
+}
