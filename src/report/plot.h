@@ -9,8 +9,8 @@
  *
  * Errors  BAL_EINVAL sizes that make no picture; BAL_ENOMEM; those of bal_file_writer: an old
  * picture of that name survives a failure. cairo allocates by itself with malloc; its failures are
- * reported. Text needs a font: on Debian libcairo2 brings one. Without any, boxes stand for
- * letters. */
+ * reported. Text is in the system's sans-serif (on Debian libcairo2 brings one); without any font
+ * cairo draws plain strokes of its own. */
 #ifndef BAL_REPORT_PLOT_H
 #define BAL_REPORT_PLOT_H
 
