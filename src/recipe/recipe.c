@@ -45,7 +45,8 @@ static bal_status read_recipe(bal_recipe_reader *r, const char *const *overrides
                               int32_t n_overrides) {
     bal_yaml_node *given;
     BAL_TRY(read_tree(r, &given));
-    for (int32_t i = 0; i < n_overrides; i++) BAL_TRY(bal_recipe_override(r, given, overrides[i]));
+    for (int32_t i = 0; i < n_overrides; i++)
+        BAL_TRY(bal_recipe_override(r, given, overrides[i]));
     BAL_TRY(bal_recipe_expand(r, given));
     r->root = bal_yaml_new_map(r->arena);
     if (!r->root) return bal_recipe_fail_memory(r);

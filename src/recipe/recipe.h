@@ -1,12 +1,13 @@
 /* The recipe: what a user asks for, parsed, checked and with every default filled in.
  *
- * A schema table (recipe/schema.h) describes every key once: path, type, default, range, allowed names,
- * one sentence. From it come parsing, file:line:column errors with the nearest valid key, command-line
- * overrides, `ballast schema`, the documentation page and recipe.resolved.yaml. This header is the typed
- * result. Names are the contract of docs/RECIPE.md.
+ * A schema table (recipe/schema.h) describes every key once: path, type, default, range, allowed
+ * names, one sentence. From it come parsing, file:line:column errors with the nearest valid key,
+ * command-line overrides, `ballast schema`, the documentation page and recipe.resolved.yaml. This
+ * header is the typed result. Names are the contract of docs/RECIPE.md.
  *
- * Ownership: a recipe owns everything reachable from it (one arena). Strings are never NULL: "" when
- * not given. Paths are resolved against the recipe's folder, ${NAME} and ${NAME:-default} expanded. */
+ * Ownership: a recipe owns everything reachable from it (one arena). Strings are never NULL: ""
+ * when not given. Paths are resolved against the recipe's folder, ${NAME} and ${NAME:-default}
+ * expanded. */
 #ifndef BAL_RECIPE_RECIPE_H
 #define BAL_RECIPE_RECIPE_H
 
@@ -28,6 +29,10 @@ typedef struct bal_place {
     int line, column;
 } bal_place;
 
+/** bal_fail with the place in front, as far as there is one: "file:line:column: ". */
+bal_status bal_place_fail(bal_error *err, bal_status status, const bal_place *place,
+                          const char *format, ...) BAL_PRINTF(4, 5);
+
 typedef struct bal_recipe_split {
     const char *kind; /* stratified | random | sequential | group | time */
     double train, val, test;
@@ -36,45 +41,45 @@ typedef struct bal_recipe_split {
 } bal_recipe_split;
 
 typedef struct bal_recipe_data {
-    const char *kind; /* npz | csv | simulated */
-    const char *path; /* resolved */
-    const char *const *features; /* csv: column names, or none for all but targets; npz: one array name */
+    const char *kind;            /* npz | csv | simulated */
+    const char *path;            /* resolved */
+    const char *const *features; /* csv: columns, none: all but targets; npz: arrays side by side */
     int32_t n_features;
-    const char *target; /* default target of heads that name none */
+    const char *target;        /* default target of heads that name none */
     const char *const *ignore; /* csv: columns that are neither features nor targets (ids) */
     int32_t n_ignore;
     const char *header;    /* csv: auto | yes | no */
     const char *separator; /* csv: auto | "," | ";" | tab | "|" */
     const char *missing;   /* error | mean: what a missing feature value does */
-    const char *unknown;   /* error | skip: rows whose label is not in the class list (eval) or missing */
+    const char *unknown;   /* error | skip: rows whose label is missing or of no known class */
     const char *const *drop_classes; /* labels whose rows are left out */
     int32_t n_drop_classes;
     bal_recipe_split split;
-    const char *scale; /* standard | minmax | none */
+    const char *scale;   /* standard | minmax | none */
     int64_t dev_samples; /* > 0: stratified subset of that size */
     struct {
         const char *name; /* simulated: hand_landmarks */
         int64_t samples;
         int32_t classes;
-        double noise;      /* 0: the simulator's default */
-        double imbalance;  /* largest class / smallest class */
-        int64_t seed;      /* of the process; independent of the run's seed */
+        double noise;     /* 0: the simulator's default */
+        double imbalance; /* largest class / smallest class */
+        int64_t seed;     /* of the process; independent of the run's seed */
     } simulator;
     bal_place place;
 } bal_recipe_data;
 
 typedef struct bal_recipe_model {
-    const char *kind; /* mlp | residual */
+    const char *kind;      /* mlp | residual */
     const int32_t *hidden; /* mlp: widths */
     int32_t n_hidden;
-    int32_t width, blocks, out; /* residual: width of the trunk, number of blocks, output width (0: width) */
+    int32_t width, blocks, out; /* residual: of the trunk, their number, of the output (0: width) */
     bal_activation activation;
-    double slope;      /* leaky_relu */
-    const char *norm;  /* batch | layer | none */
-    bool l2_input;     /* residual: L2-normalise the input row */
+    double slope;          /* leaky_relu */
+    const char *norm;      /* batch | layer | none */
+    bool l2_input;         /* residual: L2-normalise the input row */
     const double *dropout; /* one rate per hidden layer (a scalar is repeated) */
     int32_t n_dropout;
-    const char *init;  /* kaiming_uniform | kaiming_normal | xavier_uniform | xavier_normal */
+    const char *init; /* kaiming_uniform | kaiming_normal | xavier_uniform | xavier_normal */
     const char *init_from;
     const char *const *freeze; /* name patterns */
     int32_t n_freeze;
@@ -84,8 +89,8 @@ typedef struct bal_recipe_model {
 typedef struct bal_recipe_class_weights {
     const char *kind; /* none | balanced | effective | inverse | explicit */
     double multiplier;
-    double beta;               /* effective */
-    const char *const *names;  /* explicit: by class name (mapping), or NULL for a list by class id */
+    double beta;              /* effective */
+    const char *const *names; /* explicit: class names, NULL: values are by class id */
     const double *values;
     int32_t n_values;
     bal_place place;
@@ -94,8 +99,8 @@ typedef struct bal_recipe_class_weights {
 typedef struct bal_recipe_head {
     const char *name;
     bal_head_kind kind;
-    const char *target; /* column or array */
-    const char *const *classes; /* fixed class list and order; none: from the training data, sorted */
+    const char *target;         /* column or array */
+    const char *const *classes; /* fixed list and order; none: of the training data, sorted */
     int32_t n_classes;
     const int32_t *hidden; /* layers between trunk and output */
     int32_t n_hidden;
@@ -108,8 +113,8 @@ typedef struct bal_recipe_head {
 } bal_recipe_head;
 
 typedef struct bal_recipe_group {
-    const char *match; /* glob on parameter names */
-    double lr;         /* NaN: as the optimiser */
+    const char *match;       /* glob on parameter names */
+    double lr;               /* NaN: as the optimiser */
     double l2, weight_decay; /* NaN: as the optimiser */
     bal_place place;
 } bal_recipe_group;
@@ -126,7 +131,7 @@ typedef struct bal_recipe_stop {
 } bal_recipe_stop;
 
 typedef struct bal_recipe_remedy {
-    const char *kind; /* lr | clip_norm | class_weight_multiplier | batch_size | dropout | l2 | seed … */
+    const char *kind; /* lr | clip_norm | class_weight_multiplier | batch_size | reshuffle */
     double factor;    /* lr, class_weight_multiplier, batch_size: ×; clip_norm: the norm itself */
     bal_place place;
 } bal_recipe_remedy;
@@ -146,8 +151,8 @@ typedef struct bal_recipe_rule {
     const char *path; /* val.label.recall[A] */
     char op[3];       /* < <= > >= == != */
     double value;
-    int64_t after;     /* evaluations to wait; 0 */
-    bool has_action;   /* "-> stop" given */
+    int64_t after;   /* evaluations to wait; 0 */
+    bool has_action; /* "-> stop" given */
     bal_guard_policy action;
     bal_place place;
 } bal_recipe_rule;
@@ -165,9 +170,9 @@ typedef struct bal_recipe_guard {
 
 typedef struct bal_recipe {
     bal_arena arena;
-    const char *path;   /* file it came from ("" when from text) */
-    const char *folder; /* for relative paths */
-    const char *source; /* the text as given */
+    const char *path;     /* file it came from ("" when from text) */
+    const char *folder;   /* for relative paths */
+    const char *source;   /* the text as given */
     const char *resolved; /* YAML with every default filled in */
     const char *name;
     int64_t seed;
@@ -200,11 +205,14 @@ typedef struct bal_recipe {
     } report;
 } bal_recipe;
 
-/** Parse a recipe file with overrides ("train.epochs=3", values in YAML). Every problem is BAL_ERECIPE
- *  with file:line:column; a misspelt key or name gets the nearest valid one. A recipe file that is not
- *  there is BAL_ERECIPE too. All cross-field checks that need no data are done here (fractions sum to
- *  ≤ 1 with train > 0, dropout count, loss fits head, monitored head and metric exist, group patterns
- *  non-empty, explicit weights positive, …). */
+/* Options that a kind has no use for (a weight decay beside adam) are 0, not their default: see
+ * ONLY in schema.c. */
+
+/** Parse a recipe file with overrides ("train.epochs=3", values in YAML). Every problem is
+ * BAL_ERECIPE with file:line:column; a misspelt key or name gets the nearest valid one. A recipe
+ * file that is not there is BAL_ERECIPE too. All cross-field checks that need no data are done here
+ * (fractions sum to ≤ 1 with train > 0, dropout count, loss fits head, monitored head and metric
+ * exist, group patterns non-empty, explicit weights positive, …). */
 BAL_WARN_UNUSED bal_status bal_recipe_load(const char *path, const char *const *overrides,
                                            int32_t n_overrides, bal_recipe **ret_recipe,
                                            bal_error *err);

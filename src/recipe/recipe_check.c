@@ -1,7 +1,7 @@
 /* What the keys of a recipe have to do with each other, as far as it can be told without the data.
  *
- * Each check points at the value that has to change. Places come from the resolved tree, which keeps
- * them; `nodes` of a list stand in the order of the typed array beside it. */
+ * Each check points at the value that has to change. Places come from the resolved tree, which
+ * keeps them; `nodes` of a list stand in the order of the typed array beside it. */
 #include <math.h>
 #include <string.h>
 
@@ -58,10 +58,11 @@ enum { NAME_MAX_BYTES = 100, HEAD_NAME_MAX = 63 };
 static bal_status check_name(reader *r) {
     const char *name = r->recipe->name;
     if (is_plain_name(name, "._-", NAME_MAX_BYTES) && name[0] != '.') return BAL_OK;
-    return bal_recipe_fail(r, place_in(r->root, "name"),
-                           "name: '%.60s' cannot name run folders; use letters, digits, '_', '-' and "
-                           "'.', at most %d",
-                           name, NAME_MAX_BYTES);
+    return bal_recipe_fail(
+        r, place_in(r->root, "name"),
+        "name: '%.60s' cannot name run folders; use letters, digits, '_', '-' and "
+        "'.', at most %d",
+        name, NAME_MAX_BYTES);
 }
 
 static bal_status check_split(reader *r) {
@@ -84,18 +85,19 @@ static bal_status check_columns(reader *r) {
     bool needs_path = strcmp(wanted->kind, "simulated") != 0;
     if (needs_path && !wanted->path[0])
         return bal_recipe_fail(r, place_in(data, "path"), "data.path is empty; wanted a file");
-    bool by_column = strcmp(wanted->split.kind, "group") == 0 ||
-                     strcmp(wanted->split.kind, "time") == 0;
+    bool by_column =
+        strcmp(wanted->split.kind, "group") == 0 || strcmp(wanted->split.kind, "time") == 0;
     if (by_column && !wanted->split.column[0])
         return bal_recipe_fail(r, place_in(bal_yaml_get(data, "split"), wanted->split.kind),
                                "data.split.%s is empty; wanted a column", wanted->split.kind);
     for (int32_t h = 0; h < r->recipe->n_heads; h++) {
         const char *target = r->recipe->heads[h].target;
         if (contains(features, target))
-            return bal_recipe_fail(r, bal_recipe_place(features),
-                                   "data.features lists '%s', which is the target of head '%s': the "
-                                   "answer must not be an input",
-                                   target, r->recipe->heads[h].name);
+            return bal_recipe_fail(
+                r, bal_recipe_place(features),
+                "data.features lists '%s', which is the target of head '%s': the "
+                "answer must not be an input",
+                target, r->recipe->heads[h].name);
     }
     return BAL_OK;
 }
@@ -112,13 +114,14 @@ static bal_status fit_dropout(bal_recipe_reader *r, const char *where, const bal
                               int32_t *n_rates) {
     if (is_listed(given) && *n_rates != layers)
         return bal_recipe_fail(r, bal_recipe_place(given),
-                               "%s lists %d rates for %d %s; give one each, or a single number", where,
-                               (int)*n_rates, (int)layers, what);
+                               "%s lists %d rates for %d %s; give one each, or a single number",
+                               where, (int)*n_rates, (int)layers, what);
     double rate = *n_rates > 0 ? (*rates)[0] : 0;
     if (!is_listed(given) && layers > 0) {
         double *repeated = bal_arena_alloc(r->arena, (size_t)layers, sizeof *repeated);
         if (!repeated) return bal_recipe_fail_memory(r);
-        for (int32_t i = 0; i < layers; i++) repeated[i] = rate;
+        for (int32_t i = 0; i < layers; i++)
+            repeated[i] = rate;
         *rates = repeated;
     }
     if (layers == 0 && rate > 0)
@@ -163,8 +166,8 @@ static bal_status check_loss(reader *r, const bal_recipe_head *head, const bal_y
             if (bal_loss_find(bal_schema_losses(i))->kinds & BAL_HEAD_BIT(head->kind))
                 fitting.name[fitting.count++] = bal_schema_losses(i);
         return bal_recipe_fail(r, place_in(section, "kind"),
-                               "loss '%s' does not fit head '%s' of kind %s; fitting: %s", loss->name,
-                               head->name, bal_head_kind_name(head->kind),
+                               "loss '%s' does not fit head '%s' of kind %s; fitting: %s",
+                               loss->name, head->name, bal_head_kind_name(head->kind),
                                bal_recipe_listing(r->arena, fitting.name));
     }
     if (head->loss.alpha >= 0 && head->n_classes > 0 && head->n_classes != 2)
@@ -179,7 +182,8 @@ static bal_status check_class_list(reader *r, const bal_recipe_head *head,
     const bal_yaml_node *classes = bal_yaml_get(node, "classes");
     BAL_TRY(check_texts(r, "classes", classes));
     bool binary = head->kind == BAL_HEAD_BINARY;
-    if (head->n_classes == 0 || (binary ? head->n_classes == 2 : head->n_classes > 1)) return BAL_OK;
+    if (head->n_classes == 0 || (binary ? head->n_classes == 2 : head->n_classes > 1))
+        return BAL_OK;
     return bal_recipe_fail(r, bal_recipe_place(classes), "head '%s' lists %d classes; wanted %s",
                            head->name, (int)head->n_classes, binary ? "2" : "at least 2");
 }
@@ -209,9 +213,9 @@ static bal_status check_head(bal_recipe_reader *r, int32_t h, const bal_yaml_nod
     bal_recipe_head *head = (bal_recipe_head *)&r->recipe->heads[h];
     BAL_TRY(check_head_name(r, h, node));
     if (!head->target[0])
-        return bal_recipe_fail(r, place_in(bal_yaml_get(r->root, "data"), "target"),
-                               "head '%s' has no target; give data.target or the head's own `target`",
-                               head->name);
+        return bal_recipe_fail(
+            r, place_in(bal_yaml_get(r->root, "data"), "target"),
+            "head '%s' has no target; give data.target or the head's own `target`", head->name);
     BAL_TRY(check_class_list(r, head, node));
     BAL_TRY(check_loss(r, head, node));
     BAL_TRY(check_class_weights(r, head, node));
@@ -270,8 +274,8 @@ static bal_status fail_metric(reader *r, const metric_use *use, const bal_recipe
 static bal_status check_metric_class(reader *r, const metric_use *use, const bal_recipe_head *head,
                                      const bal_metric_path *path, bool per_class) {
     if (per_class && !path->class_name[0])
-        return bal_recipe_fail(r, use->place, "%s: %s is of one class; name it, as in %s[A]", use->what,
-                               path->metric, path->metric);
+        return bal_recipe_fail(r, use->place, "%s: %s is of one class; name it, as in %s[A]",
+                               use->what, path->metric, path->metric);
     if (!per_class && path->class_name[0])
         return bal_recipe_fail(r, use->place, "%s: %s is of all classes; leave out [%s]", use->what,
                                path->metric, path->class_name);
@@ -293,15 +297,16 @@ static bal_status check_metric(reader *r, const metric_use *use, const char *tex
         return fail_metric(r, use, head, path.metric);
     if (strcmp(path.split, "test") == 0)
         return bal_recipe_fail(r, use->place,
-                               "%s: the test split must not steer training; use val.%s.%s", use->what,
-                               path.head, path.metric);
+                               "%s: the test split must not steer training; use val.%s.%s",
+                               use->what, path.head, path.metric);
     if (strcmp(path.split, "train") == 0 && !is_loss)
         return bal_recipe_fail(r, use->place,
                                "%s: of the training split only the loss is known; use val.%s.%s",
                                use->what, path.head, path.metric);
     if (use->needs_direction && metric && metric->better == 0)
-        return bal_recipe_fail(r, use->place, "%s: neither more nor less of %s is better; use another",
-                               use->what, path.metric);
+        return bal_recipe_fail(r, use->place,
+                               "%s: neither more nor less of %s is better; use another", use->what,
+                               path.metric);
     return check_metric_class(r, use, head, &path, metric && metric->per_class);
 }
 
@@ -316,8 +321,9 @@ static bal_status check_group(reader *r, const bal_recipe_group *group, const ba
     const char *kind = r->recipe->optimizer.kind;
     bool decoupled = strcmp(kind, "adamw") == 0;
     if (!group->match[0])
-        return bal_recipe_fail(r, place_in(node, "match"),
-                               "match is empty; wanted a pattern of parameter names such as head.*");
+        return bal_recipe_fail(
+            r, place_in(node, "match"),
+            "match is empty; wanted a pattern of parameter names such as head.*");
     if (decoupled && group->l2 > 0)
         return bal_recipe_fail(r, place_in(node, "l2"), "adamw has no l2; use weight_decay");
     if (!decoupled && group->weight_decay > 0)
@@ -352,8 +358,9 @@ static bal_status check_schedule(bal_recipe_reader *r) {
     int better = metric ? metric->better : -1;
     bool larger = strcmp(mode->text, "max") == 0;
     if (better != 0 && larger != (better > 0))
-        return bal_recipe_fail(r, bal_recipe_place(mode), "schedule.mode is %s, but %s is better when %s",
-                               mode->text, monitor, better > 0 ? "larger" : "smaller");
+        return bal_recipe_fail(r, bal_recipe_place(mode),
+                               "schedule.mode is %s, but %s is better when %s", mode->text, monitor,
+                               better > 0 ? "larger" : "smaller");
     r->recipe->schedule.options.larger_is_better = larger;
     return BAL_OK;
 }

@@ -28,15 +28,16 @@ static bal_status put_variable(bal_recipe_reader *r, const bal_yaml_node *node, 
     bal_place place = bal_recipe_place_inside(r, node, at);
     if (!end) return bal_recipe_fail(r, place, "'${' without a '}'; write $${ for the text ${");
     if (length == 0 || (!has_default && end != after))
-        return bal_recipe_fail(r, place, "'%.*s' is no variable; wanted ${NAME} or ${NAME:-default}",
+        return bal_recipe_fail(r, place,
+                               "'%.*s' is no variable; wanted ${NAME} or ${NAME:-default}",
                                (int)(end - start + 3 < 60 ? end - start + 3 : 60), start - 2);
     const char *name = bal_arena_strndup(r->arena, start, length);
     if (!name) return bal_recipe_fail_memory(r);
     const char *value = getenv(name);
     if (!value && !has_default)
-        return bal_recipe_fail(r, place,
-                               "environment variable %s is not set; set it, or write ${%s:-default}",
-                               name, name);
+        return bal_recipe_fail(
+            r, place, "environment variable %s is not set; set it, or write ${%s:-default}", name,
+            name);
     if (has_default && (!value || !value[0]))
         bal_text_append(out, fallback, (size_t)(end - fallback));
     else
@@ -78,7 +79,8 @@ static bal_status expand_scalar(bal_recipe_reader *r, bal_yaml_node *node) {
 
 bal_status bal_recipe_expand(bal_recipe_reader *r, bal_yaml_node *node) {
     if (node->kind == BAL_YAML_SCALAR && strstr(node->text, "${")) return expand_scalar(r, node);
-    bal_yaml_each (child, node) BAL_TRY(bal_recipe_expand(r, child));
+    bal_yaml_each (child, node)
+        BAL_TRY(bal_recipe_expand(r, child));
     return BAL_OK;
 }
 

@@ -15,7 +15,8 @@ typedef struct option_names {
 
 static option_names names_of(const bal_detector_option *options) {
     option_names names = {{0}};
-    for (int i = 0; i < OPTIONS_MAX && options[i].name; i++) names.name[i] = options[i].name;
+    for (int i = 0; i < OPTIONS_MAX && options[i].name; i++)
+        names.name[i] = options[i].name;
     return names;
 }
 
@@ -39,7 +40,8 @@ static bal_status read_option(bal_recipe_reader *r, const bal_recipe_field *f,
                               const bal_detector_option *options, bal_recipe_detector *detector) {
     const char *name = f->node->key;
     const bal_detector_option *option = options;
-    while (option->name && strcmp(option->name, name) != 0) option++;
+    while (option->name && strcmp(option->name, name) != 0)
+        option++;
     if (!option->name) {
         option_names known = names_of(options);
         return bal_recipe_fail_name(r, bal_recipe_key_place(f->node), f->where, name, known.name);
@@ -60,7 +62,8 @@ static bal_status read_detector(bal_recipe_reader *r, const bal_recipe_field *f,
     bal_schema_names known = bal_schema_names_of(bal_schema_detectors);
     const bal_detector *found = bal_detector_find(entry->key);
     if (!found)
-        return bal_recipe_fail_name(r, bal_recipe_key_place(entry), f->where, entry->key, known.name);
+        return bal_recipe_fail_name(r, bal_recipe_key_place(entry), f->where, entry->key,
+                                    known.name);
     *detector = (bal_recipe_detector){
         .name = found->name, .enabled = true, .place = bal_recipe_key_place(entry)};
     if (bal_yaml_bool(entry, &detector->enabled)) return BAL_OK;
@@ -86,7 +89,8 @@ static double option_value(const bal_recipe_detector *detector, const bal_detect
     return option->value;
 }
 
-/* All thresholds in force: a recipe that mentions none should still say years later what it ran with. */
+/* All thresholds in force: a recipe that mentions none should still say years later what it ran
+ * with. */
 static bal_yaml_node *resolve_detector(bal_recipe_reader *r, const bal_detector *detector,
                                        const bal_recipe_detector *wanted) {
     if (wanted && !wanted->enabled) return bal_yaml_new_bool(r->arena, false);
@@ -108,7 +112,8 @@ static bal_status resolve_detectors(bal_recipe_reader *r, const bal_recipe_guard
         const bal_detector *detector = bal_detector_find(bal_schema_detectors(i));
         const bal_recipe_detector *wanted = NULL;
         for (int32_t j = 0; j < guard->n_detectors; j++)
-            if (strcmp(guard->detectors[j].name, detector->name) == 0) wanted = &guard->detectors[j];
+            if (strcmp(guard->detectors[j].name, detector->name) == 0)
+                wanted = &guard->detectors[j];
         bal_yaml_node *value = resolve_detector(r, detector, wanted);
         if (!bal_yaml_set(r->arena, map, detector->name, value)) return bal_recipe_fail_memory(r);
     }
@@ -128,7 +133,8 @@ bal_status bal_recipe_read_detectors(bal_recipe_reader *r, const bal_recipe_fiel
         bal_arena_alloc(r->arena, f->node->count + 1, sizeof *detectors);
     if (!detectors) return bal_recipe_fail_memory(r);
     int32_t n = 0;
-    bal_yaml_each (entry, f->node) BAL_TRY(read_detector(r, f, entry, &detectors[n++]));
+    bal_yaml_each (entry, f->node)
+        BAL_TRY(read_detector(r, f, entry, &detectors[n++]));
     bal_recipe_guard *guard = guard_of(f);
     guard->detectors = detectors;
     guard->n_detectors = n;
@@ -158,10 +164,13 @@ static bal_status fail_rule(const rule_reader *rule, const char *what) {
 }
 
 static void skip_spaces(rule_reader *rule) {
-    while (*rule->at == ' ') rule->at++;
+    while (*rule->at == ' ')
+        rule->at++;
 }
 
-static bool starts_comparison(const char *text) { return *text && strchr("<>=!", *text); }
+static bool starts_comparison(const char *text) {
+    return *text && strchr("<>=!", *text);
+}
 
 /* Whether "< 0.05" or the like follows, which no class name ends in. */
 static bool starts_condition(const char *text) {
@@ -172,8 +181,8 @@ static bool starts_condition(const char *text) {
     return *text && strchr("+-.0123456789", *text);
 }
 
-/* Where the path ends. A class in brackets may hold anything, brackets and signs too, so that its ']'
- * is the first one that a condition follows; for want of one, the first. */
+/* Where the path ends. A class in brackets may hold anything, brackets and signs too, so that its
+ * ']' is the first one that a condition follows; for want of one, the first. */
 static size_t path_length(const char *text) {
     size_t length = 0;
     while (text[length] && text[length] != ' ' && text[length] != '[' &&
@@ -181,7 +190,8 @@ static size_t path_length(const char *text) {
         length++;
     if (text[length] != '[') return length;
     const char *end = strchr(text, ']');
-    while (end && !starts_condition(end + 1)) end = strchr(end + 1, ']');
+    while (end && !starts_condition(end + 1))
+        end = strchr(end + 1, ']');
     if (!end) end = strchr(text, ']');
     return end ? (size_t)(end - text) + 1 : strlen(text);
 }
@@ -216,7 +226,9 @@ static bal_status take_comparison(rule_reader *rule, bal_recipe_rule *ret_rule) 
     return fail_rule(rule, "one of < <= > >= == !=");
 }
 
-static size_t word_length(const char *text) { return strcspn(text, " "); }
+static size_t word_length(const char *text) {
+    return strcspn(text, " ");
+}
 
 static bool take_word(rule_reader *rule, const char *word) {
     size_t length = word_length(rule->at);
@@ -266,7 +278,8 @@ static bal_status read_rule(bal_recipe_reader *r, const bal_yaml_node *node,
     BAL_TRY(take_value(&rule, ret_rule));
     BAL_TRY(take_wait(&rule, ret_rule));
     BAL_TRY(take_action(&rule, ret_rule));
-    if (*rule.at) return fail_rule(&rule, ret_rule->has_action ? "nothing more" : "`after N` or `-> POLICY`");
+    if (*rule.at)
+        return fail_rule(&rule, ret_rule->has_action ? "nothing more" : "`after N` or `-> POLICY`");
     return BAL_OK;
 }
 
@@ -311,7 +324,8 @@ static bal_status read_remedy(bal_recipe_reader *r, const bal_recipe_field *f,
     while ((key = bal_schema_next(remedies_section, key)))
         if (strcmp(bal_schema_name(key), entry->key) == 0) break;
     if (!key)
-        return bal_recipe_fail_name(r, bal_recipe_key_place(entry), f->where, entry->key, known.name);
+        return bal_recipe_fail_name(r, bal_recipe_key_place(entry), f->where, entry->key,
+                                    known.name);
     remedy->kind = bal_schema_name(key);
     remedy->place = bal_recipe_place(node);
     item = (bal_recipe_field){.key = key, .where = key->path, .node = entry, .base = remedy};
@@ -328,13 +342,14 @@ bal_status bal_recipe_read_remedies(bal_recipe_reader *r, const bal_recipe_field
     if (f->node->kind != BAL_YAML_SEQUENCE)
         return bal_recipe_fail_type(r, f, "a list of remedies such as [{lr: 0.5}]");
     if (f->node->count > (size_t)f->key->items_max)
-        return bal_recipe_fail(r, bal_recipe_place(f->node), "%s: at most %d are possible", f->where,
-                               (int)f->key->items_max);
+        return bal_recipe_fail(r, bal_recipe_place(f->node), "%s: at most %d are possible",
+                               f->where, (int)f->key->items_max);
     bal_recipe_remedy *remedies = bal_arena_alloc(r->arena, f->node->count + 1, sizeof *remedies);
     bal_yaml_node *list = bal_yaml_new_seq(r->arena);
     if (!remedies || !list) return bal_recipe_fail_memory(r);
     int32_t n = 0;
-    bal_yaml_each (node, f->node) BAL_TRY(read_remedy(r, f, node, &remedies[n++], list));
+    bal_yaml_each (node, f->node)
+        BAL_TRY(read_remedy(r, f, node, &remedies[n++], list));
     bal_recipe_guard *guard = guard_of(f);
     guard->remedies = remedies;
     guard->n_remedies = n;

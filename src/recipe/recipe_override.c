@@ -1,5 +1,5 @@
-/* KEY=VALUE of a command line into the tree of a recipe, before anything is checked: what an override
- * breaks is then reported by the same checks, with the command line as its place.
+/* KEY=VALUE of a command line into the tree of a recipe, before anything is checked: what an
+ * override breaks is then reported by the same checks, with the command line as its place.
  *
  * KEY is a path as in the schema table; an entry of a list is named by its number, heads[0], or by
  * its name, heads.label. Mappings on the way that are not there are made, short forms (loss: focal)
@@ -16,8 +16,8 @@ enum { SHOWN_MAX = 200, KEY_MAX = 200 };
 
 typedef struct walk {
     bal_recipe_reader *reader;
-    const char *source;   /* "command line: KEY=VALUE" */
-    bal_yaml_node *node;  /* where we are */
+    const char *source;        /* "command line: KEY=VALUE" */
+    bal_yaml_node *node;       /* where we are */
     char schema[KEY_MAX + 64]; /* its path in the schema table, as far as there is one */
 } walk;
 
@@ -32,7 +32,9 @@ static bal_status fail(const walk *w, const char *format, ...) {
     return bal_recipe_fail(w->reader, (bal_place){w->source, 0, 0}, "%s", message);
 }
 
-static bal_arena *arena_of(const walk *w) { return w->reader->arena; }
+static bal_arena *arena_of(const walk *w) {
+    return w->reader->arena;
+}
 
 /* ---- steps on the way ---- */
 
@@ -59,8 +61,7 @@ static bal_status make_missing(walk *w, const char *name, bal_yaml_node **ret_no
 
 static bal_status enter_key(walk *w, const char *name) {
     if (w->node->kind != BAL_YAML_MAPPING)
-        return fail(w, "there is nothing called '%s' inside %s", name,
-                    bal_yaml_describe(w->node));
+        return fail(w, "there is nothing called '%s' inside %s", name, bal_yaml_describe(w->node));
     enter_schema(w, name);
     const bal_schema_key *key = bal_schema_find(w->schema);
     bal_yaml_node *child = bal_yaml_get(w->node, name);
@@ -102,12 +103,14 @@ static bal_status enter_named_entry(walk *w, const char *name) {
         }
         if (own[0] && known.count < BAL_SCHEMA_NAMES_MAX) known.name[known.count++] = own;
     }
-    return bal_recipe_fail_name(w->reader, (bal_place){w->source, 0, 0}, w->schema, name, known.name);
+    return bal_recipe_fail_name(w->reader, (bal_place){w->source, 0, 0}, w->schema, name,
+                                known.name);
 }
 
 static bal_yaml_node **nth_link(bal_yaml_node *list, int64_t index) {
     bal_yaml_node **link = &list->first;
-    for (; *link && index > 0; index--) link = &(*link)->next;
+    for (; *link && index > 0; index--)
+        link = &(*link)->next;
     return link;
 }
 
@@ -186,7 +189,8 @@ static bal_status apply(walk *w, const char *at, bal_yaml_node *value) {
             BAL_TRY(take_name(w, &at, name, sizeof name));
             if (w->node->kind == BAL_YAML_SEQUENCE) {
                 BAL_TRY(enter_named_entry(w, name));
-                if (!*at) return fail(w, "give single keys of an entry, such as heads.label.weight");
+                if (!*at)
+                    return fail(w, "give single keys of an entry, such as heads.label.weight");
             } else if (!*at) {
                 return set_key(w, name, value);
             } else {

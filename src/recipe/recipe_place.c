@@ -24,7 +24,9 @@ static const char *line_of(const char *text, int line) {
     return text;
 }
 
-static bool continues_character(char c) { return ((unsigned char)c & 0xC0) == 0x80; }
+static bool continues_character(char c) {
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
 
 /* The byte at a column, which counts characters; NULL when the line is shorter. */
 static const char *column_of(const char *line, int column) {
@@ -50,6 +52,23 @@ bal_place bal_recipe_place_inside(const bal_recipe_reader *reader, const bal_yam
     return place;
 }
 
+static bal_status fail_at(bal_error *err, bal_status status, const bal_place *place,
+                          const char *message) {
+    if (!place->file || !place->file[0]) return bal_fail(err, status, "%s", message);
+    if (place->line == 0) return bal_fail(err, status, "%s: %s", place->file, message);
+    return bal_fail(err, status, "%s:%d:%d: %s", place->file, place->line, place->column, message);
+}
+
+bal_status bal_place_fail(bal_error *err, bal_status status, const bal_place *place,
+                          const char *format, ...) {
+    char message[sizeof err->message];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return fail_at(err, status, place, message);
+}
+
 bal_status bal_recipe_fail(const bal_recipe_reader *reader, bal_place place, const char *format,
                            ...) {
     char message[sizeof reader->err->message];
@@ -57,10 +76,8 @@ bal_status bal_recipe_fail(const bal_recipe_reader *reader, bal_place place, con
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    const char *file = place.file && place.file[0] ? place.file : reader->file;
-    if (place.line == 0) return bal_fail(reader->err, BAL_ERECIPE, "%s: %s", file, message);
-    return bal_fail(reader->err, BAL_ERECIPE, "%s:%d:%d: %s", file, place.line, place.column,
-                    message);
+    if (!place.file || !place.file[0]) place.file = reader->file;
+    return fail_at(reader->err, BAL_ERECIPE, &place, message);
 }
 
 bal_status bal_recipe_fail_memory(const bal_recipe_reader *reader) {
@@ -73,7 +90,8 @@ bal_status bal_recipe_fail_type(const bal_recipe_reader *reader, const bal_recip
     const char *found = bal_yaml_describe(node);
     bal_place place = bal_recipe_place(node);
     if (node->kind != BAL_YAML_SCALAR)
-        return bal_recipe_fail(reader, place, "%s: wanted %s, found %s", field->where, wanted, found);
+        return bal_recipe_fail(reader, place, "%s: wanted %s, found %s", field->where, wanted,
+                               found);
     return bal_recipe_fail(reader, place, "%s: wanted %s, found %s, '%.60s'", field->where, wanted,
                            found, node->text);
 }
@@ -90,8 +108,9 @@ bal_status bal_recipe_fail_name(const bal_recipe_reader *reader, bal_place place
     const char *nearest = bal_text_nearest(word, names);
     const char *known = bal_recipe_listing(reader->arena, names);
     if (nearest)
-        return bal_recipe_fail(reader, place, "%s: there is no '%.60s'; did you mean '%s'? Known: %s",
-                               where, word, nearest, known);
+        return bal_recipe_fail(reader, place,
+                               "%s: there is no '%.60s'; did you mean '%s'? Known: %s", where, word,
+                               nearest, known);
     return bal_recipe_fail(reader, place, "%s: there is no '%.60s'; known: %s", where, word, known);
 }
 
@@ -106,5 +125,6 @@ bal_yaml_node *bal_recipe_keep_place(bal_yaml_node *node, const bal_yaml_node *f
 void bal_recipe_move(bal_yaml_node *node, const char *source) {
     node->source = source;
     node->line = node->column = node->key_line = node->key_column = 0;
-    bal_yaml_each (child, node) bal_recipe_move(child, source);
+    bal_yaml_each (child, node)
+        bal_recipe_move(child, source);
 }

@@ -9,9 +9,9 @@
  *   recipe_check.c        what keys have to do with each other
  *   recipe_place.c        where things stand, and saying so
  *
- * Reading a section makes two things at once: the typed members, and a complete tree ("resolved") of
- * what was understood, short forms written out and defaults filled in. Its nodes keep the places of
- * those they come from, so that later checks can point at them; a default has no place. */
+ * Reading a section makes two things at once: the typed members, and a complete tree ("resolved")
+ * of what was understood, short forms written out and defaults filled in. Its nodes keep the places
+ * of those they come from, so that later checks can point at them; a default has no place. */
 #ifndef BAL_RECIPE_RECIPE_READER_H
 #define BAL_RECIPE_RECIPE_READER_H
 
@@ -20,9 +20,9 @@
 
 typedef struct bal_recipe_reader {
     bal_recipe *recipe;
-    bal_arena *arena;   /* the recipe's */
-    const char *file;   /* as named in messages */
-    const char *folder; /* absolute where it exists */
+    bal_arena *arena;    /* the recipe's */
+    const char *file;    /* as named in messages */
+    const char *folder;  /* absolute where it exists */
     bal_yaml_node *root; /* resolved so far */
     bal_error *err;
 } bal_recipe_reader;
@@ -30,12 +30,12 @@ typedef struct bal_recipe_reader {
 /** A value on its way from the tree into a struct. */
 typedef struct bal_recipe_field {
     const bal_schema_key *key;
-    const char *where;          /* "heads[0].loss.gamma" */
+    const char *where; /* "heads[0].loss.gamma" */
     const bal_yaml_node *node;
-    void *base;                 /* the struct that key->slot counts from */
+    void *base;                  /* the struct that key->slot counts from */
     const bal_yaml_node *parent; /* resolved: around `own` */
     const bal_yaml_node *own;    /* resolved: the mapping that the key is in */
-    bool applies;               /* false: only defaults are filled in, nothing can be missing */
+    bool applies;                /* false: only defaults are filled in, nothing can be missing */
 } bal_recipe_field;
 
 /* ---- recipe_place.c ---- */
@@ -43,12 +43,13 @@ typedef struct bal_recipe_field {
 bal_place bal_recipe_place(const bal_yaml_node *node);
 /** Of the node's key, where it has one in a file; else of the node. */
 bal_place bal_recipe_key_place(const bal_yaml_node *node);
-/** Of byte `offset` of a scalar's text, where the source shows that text as it is; else of the node. */
+/** Of byte `offset` of a scalar's text, where the source shows that text as it is; else of the
+ * node. */
 bal_place bal_recipe_place_inside(const bal_recipe_reader *reader, const bal_yaml_node *node,
                                   size_t offset);
 /** BAL_ERECIPE with the place in front; without one, with the file. */
-bal_status bal_recipe_fail(const bal_recipe_reader *reader, bal_place place, const char *format, ...)
-    BAL_PRINTF(3, 4);
+bal_status bal_recipe_fail(const bal_recipe_reader *reader, bal_place place, const char *format,
+                           ...) BAL_PRINTF(3, 4);
 bal_status bal_recipe_fail_memory(const bal_recipe_reader *reader);
 /** "wanted an integer, found text 'abc'" */
 bal_status bal_recipe_fail_type(const bal_recipe_reader *reader, const bal_recipe_field *field,
@@ -76,8 +77,8 @@ bal_yaml_node *bal_recipe_literal(bal_arena *arena, const char *text);
 BAL_WARN_UNUSED bal_status bal_recipe_read_section(bal_recipe_reader *reader, const char *section,
                                                    const bal_recipe_field *field,
                                                    bal_yaml_node *resolved);
-/** The mapping that a scalar in place of a section stands for; other nodes are returned as they are.
- *  NULL when out of memory. */
+/** The mapping that a scalar in place of a section stands for; other nodes are returned as they
+ * are. NULL when out of memory. */
 bal_yaml_node *bal_recipe_long_form(bal_arena *arena, const bal_schema_key *key,
                                     bal_yaml_node *node);
 /** A key's default as a tree; *ret_node NULL: it has none. */

@@ -5,7 +5,9 @@
 #include "base/error.h"
 #include "recipe/recipe_reader.h"
 
-static const char *section_title(const char *where) { return where[0] ? where : "the recipe"; }
+static const char *section_title(const char *where) {
+    return where[0] ? where : "the recipe";
+}
 
 static const char *path_join(bal_arena *arena, const char *where, const char *name) {
     return where[0] ? bal_arena_printf(arena, "%s.%s", where, name) : name;
@@ -43,7 +45,8 @@ static bal_status check_keys(const bal_recipe_reader *r, const char *section,
     bal_schema_names known = bal_schema_keys_of(section);
     bal_yaml_each (entry, field->node) {
         int i = 0;
-        while (i < known.count && strcmp(known.name[i], entry->key) != 0) i++;
+        while (i < known.count && strcmp(known.name[i], entry->key) != 0)
+            i++;
         if (i == known.count) return fail_unknown(r, entry, field->where, &known);
     }
     return BAL_OK;
@@ -110,8 +113,8 @@ static bal_status fail_meaningless(const bal_recipe_reader *r, const bal_recipe_
 /* A key that nothing will read may say what it would say anyway: `l2: 0` beside adamw. */
 static bal_status check_meaningless(bal_recipe_reader *r, const bal_recipe_field *field,
                                     const bal_yaml_node *fallback) {
-    bool container = field->key->type == BAL_SCHEMA_SECTION ||
-                     field->key->type == BAL_SCHEMA_SECTIONS;
+    bool container =
+        field->key->type == BAL_SCHEMA_SECTION || field->key->type == BAL_SCHEMA_SECTIONS;
     if (!fallback || container) return fail_meaningless(r, field);
     bal_recipe_field usual = *field;
     usual.node = fallback;
@@ -208,6 +211,7 @@ bal_status bal_recipe_read_section(bal_recipe_reader *r, const char *section,
                                    const bal_recipe_field *field, bal_yaml_node *resolved) {
     BAL_TRY(check_keys(r, section, field));
     const bal_schema_key *key = NULL;
-    while ((key = bal_schema_next(section, key))) BAL_TRY(read_key(r, field, key, resolved));
+    while ((key = bal_schema_next(section, key)))
+        BAL_TRY(read_key(r, field, key, resolved));
     return BAL_OK;
 }

@@ -48,8 +48,9 @@ bal_status bal_recipe_check_range(const bal_recipe_reader *r, const bal_recipe_f
     if (is_in_range(&f->key->range, value)) return BAL_OK;
     bal_text wanted = {0};
     bal_schema_put_range(&wanted, &f->key->range);
-    bal_status status = bal_recipe_fail(r, bal_recipe_place(node), "%s is %.60s; wanted %s", f->where,
-                                        node->text, wanted.data ? wanted.data : "another number");
+    bal_status status =
+        bal_recipe_fail(r, bal_recipe_place(node), "%s is %.60s; wanted %s", f->where, node->text,
+                        wanted.data ? wanted.data : "another number");
     bal_text_release(&wanted);
     return status;
 }
@@ -84,8 +85,7 @@ static bal_status read_number(bal_recipe_reader *r, const bal_recipe_field *f,
     bool null = may_be_null && f->node->kind == BAL_YAML_NULL;
     if (!null) BAL_TRY(bal_recipe_read_number(r, f, f->node, &value));
     fill(f, &value, sizeof value);
-    bal_yaml_node *node =
-        null ? bal_yaml_new_null(r->arena) : bal_yaml_new_number(r->arena, value);
+    bal_yaml_node *node = null ? bal_yaml_new_null(r->arena) : bal_yaml_new_number(r->arena, value);
     return give(r, node, ret_resolved);
 }
 
@@ -130,8 +130,10 @@ static const char *absolute_path(bal_recipe_reader *r, const char *path) {
         if (strncmp(path, "./", 2) == 0) {
             path += 2;
         } else if (strncmp(path, "../", 3) == 0 && folder[0] == '/') {
-            while (length > 1 && folder[length - 1] != '/') length--;
-            while (length > 1 && folder[length - 1] == '/') length--;
+            while (length > 1 && folder[length - 1] != '/')
+                length--;
+            while (length > 1 && folder[length - 1] == '/')
+                length--;
             path += 3;
         } else {
             break;
@@ -182,7 +184,8 @@ static bal_status read_word(bal_recipe_reader *r, const bal_recipe_field *f, int
         return bal_recipe_fail_type(r, f, wanted);
     }
     int index = 0;
-    while (index < names.count && strcmp(names.name[index], word) != 0) index++;
+    while (index < names.count && strcmp(names.name[index], word) != 0)
+        index++;
     if (index == names.count) return fail_word(r, f, word, &names);
     *ret_index = index;
     return give(r, bal_yaml_new_text(r->arena, names.name[index]), ret_resolved);
@@ -209,7 +212,9 @@ static bal_status read_index(bal_recipe_reader *r, const bal_recipe_field *f,
 /* ---- lists ---- */
 
 /* A list, or a single scalar that counts as a list of one. */
-static bool is_single(const bal_yaml_node *node) { return node->kind == BAL_YAML_SCALAR; }
+static bool is_single(const bal_yaml_node *node) {
+    return node->kind == BAL_YAML_SCALAR;
+}
 
 static const bal_yaml_node *first_item(const bal_yaml_node *node) {
     return is_single(node) ? node : node->first;
@@ -225,8 +230,9 @@ static bal_status check_count(const bal_recipe_reader *r, const bal_recipe_field
         return bal_recipe_fail(r, bal_recipe_place(f->node), "%s: wanted at least %d, found %zu",
                                f->where, (int)key->items_min, count);
     if (key->items_max > 0 && count > (size_t)key->items_max)
-        return bal_recipe_fail(r, bal_recipe_place(f->node), "%s: at most %d are possible, found %zu",
-                               f->where, (int)key->items_max, count);
+        return bal_recipe_fail(r, bal_recipe_place(f->node),
+                               "%s: at most %d are possible, found %zu", f->where,
+                               (int)key->items_max, count);
     return BAL_OK;
 }
 
@@ -255,7 +261,7 @@ static bal_status item_field(bal_recipe_reader *r, const bal_recipe_field *list,
 static bal_status add_item(bal_recipe_reader *r, bal_yaml_node *list, bal_yaml_node *item,
                            const bal_yaml_node *from) {
     return bal_yaml_append(list, bal_recipe_keep_place(item, from)) ? BAL_OK
-                                                                   : bal_recipe_fail_memory(r);
+                                                                    : bal_recipe_fail_memory(r);
 }
 
 static bal_status read_texts(bal_recipe_reader *r, const bal_recipe_field *f,
@@ -337,9 +343,10 @@ static bal_status read_steps(bal_recipe_reader *r, const bal_recipe_field *f,
     bal_yaml_each (entry, f->node) {
         bal_schedule_step step;
         if (!bal_text_parse_i64(entry->key, strlen(entry->key), &step.epoch) || step.epoch < 0)
-            return bal_recipe_fail(r, bal_recipe_key_place(entry),
-                                   "%s: '%s' is no epoch; wanted {epoch: factor}, such as {100: 0.5}",
-                                   f->where, entry->key);
+            return bal_recipe_fail(
+                r, bal_recipe_key_place(entry),
+                "%s: '%s' is no epoch; wanted {epoch: factor}, such as {100: 0.5}", f->where,
+                entry->key);
         BAL_TRY(bal_recipe_read_number(r, f, entry, &step.factor));
         BAL_TRY(insert_step(r, f, entry, steps, ret_n, step));
     }
@@ -380,8 +387,7 @@ static bal_status read_class_values(bal_recipe_reader *r, const bal_recipe_field
         return bal_recipe_fail_type(r, f, "{class: weight} or a list of weights by class id");
     const char **names = bal_arena_alloc(r->arena, f->node->count, sizeof *names);
     double *values = bal_arena_alloc(r->arena, f->node->count, sizeof *values);
-    bal_yaml_node *copy =
-        by_name ? bal_yaml_new_map(r->arena) : bal_yaml_new_seq(r->arena);
+    bal_yaml_node *copy = by_name ? bal_yaml_new_map(r->arena) : bal_yaml_new_seq(r->arena);
     if (!names || !values || !copy) return bal_recipe_fail_memory(r);
     int32_t n = 0;
     bal_yaml_each (item, f->node) {

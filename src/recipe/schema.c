@@ -28,8 +28,7 @@ NAME_LIST(mode_kinds, "min", "max")
 /* ---- shorthands for rows ---- */
 
 #define SLOT(type, member)                                                                         \
-    .slot = offsetof(type, member), .size = sizeof(((type *)0)->member),                           \
-    .place = BAL_SCHEMA_NO_SLOT
+    .slot = offsetof(type, member), .size = sizeof(((type *)0)->member), .place = BAL_SCHEMA_NO_SLOT
 #define LIST_SLOT(type, member, n) SLOT(type, member), .count = offsetof(type, n)
 #define NO_SLOT .slot = BAL_SCHEMA_NO_SLOT, .place = BAL_SCHEMA_NO_SLOT
 #define SECTION_AT(type, member) .slot = BAL_SCHEMA_NO_SLOT, .place = offsetof(type, member)
@@ -37,20 +36,26 @@ NAME_LIST(mode_kinds, "min", "max")
     .slot = offsetof(type, member), .size = sizeof(element), .count = offsetof(type, n),           \
     .place = offsetof(element, place)
 
-#define ONLY(key, ...) .only_key = (key), .only_values = (const char *const[]){__VA_ARGS__, NULL}
+#define ONLY(key, ...)                                                                             \
+    .only_key = (key), .only_values = (const char *const[]) {                                      \
+        __VA_ARGS__, NULL                                                                          \
+    }
 
-#define AT_LEAST(low) {.has_least = true, .least = (low)}
-#define ABOVE(low) {.has_least = true, .above = true, .least = (low)}
-#define FROM_TO(low, high) {.has_least = true, .least = (low), .has_most = true, .most = (high)}
+#define AT_LEAST(low)                                                                              \
+    { .has_least = true, .least = (low) }
+#define ABOVE(low)                                                                                 \
+    { .has_least = true, .above = true, .least = (low) }
+#define FROM_TO(low, high)                                                                         \
+    { .has_least = true, .least = (low), .has_most = true, .most = (high) }
 #define FROM_BELOW(low, high)                                                                      \
-    {.has_least = true, .least = (low), .has_most = true, .below = true, .most = (high)}
+    { .has_least = true, .least = (low), .has_most = true, .below = true, .most = (high) }
 #define INSIDE(low, high)                                                                          \
     {                                                                                              \
         .has_least = true, .above = true, .least = (low), .has_most = true, .below = true,         \
         .most = (high)                                                                             \
     }
 #define ABOVE_TO(low, high)                                                                        \
-    {.has_least = true, .above = true, .least = (low), .has_most = true, .most = (high)}
+    { .has_least = true, .above = true, .least = (low), .has_most = true, .most = (high) }
 
 /* What fits the arithmetic behind it, with room to spare; nothing sensible comes near. */
 #define MANY 1000000000.0
@@ -363,8 +368,9 @@ const bal_schema_key bal_schema_table[] = {
      LIST_SLOT(bal_recipe_head, classes, n_classes),
      ONLY("kind", "classes", "binary"),
      .fallback = "[]",
-     .help = "The classes and their order; else those of the training rows, sorted. Of a binary head "
-             "the second is the positive one."},
+     .help =
+         "The classes and their order; else those of the training rows, sorted. Of a binary head "
+         "the second is the positive one."},
     {.path = "heads[].hidden",
      .type = BAL_SCHEMA_INTEGERS,
      LIST_SLOT(bal_recipe_head, hidden, n_hidden),
@@ -576,7 +582,8 @@ const bal_schema_key bal_schema_table[] = {
      .place = offsetof(bal_recipe, monitor_place),
      .derive = bal_schema_default_monitor,
      .derived = "of the first head, by kind: `macro_f1`, `balanced_accuracy`, `rmse`",
-     .help = "What decides which epoch was best: SPLIT.HEAD.METRIC; the metric knows its direction."},
+     .help =
+         "What decides which epoch was best: SPLIT.HEAD.METRIC; the metric knows its direction."},
     {.path = "schedule",
      .type = BAL_SCHEMA_SECTION,
      SECTION_AT(bal_recipe, schedule.place),
@@ -722,8 +729,9 @@ const bal_schema_key bal_schema_table[] = {
      SLOT(bal_recipe, guard.policy),
      .fallback = "recover",
      .names = bal_schema_policies,
-     .help = "What an incident leads to: nothing, a line in the log, the end of the run, or going back "
-             "to the last healthy state and trying a remedy."},
+     .help =
+         "What an incident leads to: nothing, a line in the log, the end of the run, or going back "
+         "to the last healthy state and trying a remedy."},
     {.path = "guard.detectors",
      .type = BAL_SCHEMA_DETECTORS,
      SLOT(bal_recipe, guard),

@@ -1,10 +1,11 @@
-/* The schema of recipes: one row per key, and everything that is said about a key is said in its row.
+/* The schema of recipes: one row per key, and everything that is said about a key is said in its
+ * row.
  *
  * From the table come reading and its errors, defaults, overrides, the JSON Schema for editors, the
  * reference page and the typed structure of recipe/recipe.h: to add a key, add its member there and
- * its row in schema.c. A row's path is the key's place in a recipe: "data.split.train" in a section,
- * "heads[].weight" in every entry of a list. Rows stand in the order of recipe.resolved.yaml; a key
- * that another row depends on stands before it. */
+ * its row in schema.c. A row's path is the key's place in a recipe: "data.split.train" in a
+ * section, "heads[].weight" in every entry of a list. Rows stand in the order of
+ * recipe.resolved.yaml; a key that another row depends on stands before it. */
 #ifndef BAL_RECIPE_SCHEMA_H
 #define BAL_RECIPE_SCHEMA_H
 
@@ -66,8 +67,8 @@ typedef struct bal_schema_key {
     bal_schema_type type;
     const char *help; /* one sentence */
 
-    /* Default: YAML text; or a rule and its wording; with neither, the key must be given. "null" stands
-     * for `none` below. */
+    /* Default: YAML text; or a rule and its wording; with neither, the key must be given. "null"
+     * stands for `none` below. */
     const char *fallback;
     bal_schema_derive_fn *derive;
     const char *derived; /* "the metric's direction" */
@@ -121,9 +122,10 @@ bal_schema_names bal_schema_keys_of(const char *section);
 void bal_schema_put_range(bal_text *out, const bal_schema_range *range);
 
 /* Lists of names and defaults that come from the tables of other folders, schema_lists.c. */
-bal_schema_name_fn bal_schema_models, bal_schema_activations, bal_schema_inits, bal_schema_head_kinds,
-    bal_schema_losses, bal_schema_optimizers, bal_schema_schedules, bal_schema_simulators,
-    bal_schema_weightings, bal_schema_metrics, bal_schema_detectors, bal_schema_policies;
+bal_schema_name_fn bal_schema_models, bal_schema_activations, bal_schema_inits,
+    bal_schema_head_kinds, bal_schema_losses, bal_schema_optimizers, bal_schema_schedules,
+    bal_schema_simulators, bal_schema_weightings, bal_schema_metrics, bal_schema_detectors,
+    bal_schema_policies;
 /** One line about a name of such a list; NULL when there is none. */
 const char *bal_schema_summary(bal_schema_name_fn *list, const char *name);
 bal_schema_derive_fn bal_schema_default_target, bal_schema_default_features,

@@ -23,14 +23,16 @@ static void begin_named(bal_json_out *out, const char *name) {
 static void put_types(bal_json_out *out, const char *const *types, int n) {
     bal_json_out_key(out, "type");
     bal_json_out_row(out);
-    for (int i = 0; i < n; i++) bal_json_out_string(out, types[i]);
+    for (int i = 0; i < n; i++)
+        bal_json_out_string(out, types[i]);
     bal_json_out_array_end(out);
 }
 
 static void put_names(bal_json_out *out, const char *keyword, const char *const *names) {
     bal_json_out_key(out, keyword);
     bal_json_out_row(out);
-    for (; *names; names++) bal_json_out_string(out, *names);
+    for (; *names; names++)
+        bal_json_out_string(out, *names);
     bal_json_out_array_end(out);
 }
 
@@ -301,7 +303,8 @@ static void put_conditional_requirement(bal_json_out *out, const char *section,
 static void put_conditions(bal_json_out *out, const char *section) {
     const bal_schema_key *key = NULL;
     bool any = false;
-    while ((key = bal_schema_next(section, key))) any = any || key->only_key;
+    while ((key = bal_schema_next(section, key)))
+        any = any || key->only_key;
     if (!any) return;
     bal_json_out_key(out, "allOf");
     bal_json_out_array(out);

@@ -1,6 +1,6 @@
 /* Where the schema meets the tables of other folders: the names that a recipe may use, and defaults
- * that depend on other keys. One function per table, so that a new entry in a table is a new name in
- * recipes without a change here. */
+ * that depend on other keys. One function per table, so that a new entry in a table is a new name
+ * in recipes without a change here. */
 #include <string.h>
 
 #include "data/class_weights.h"
@@ -18,7 +18,9 @@
 /* ---- names ---- */
 
 #define TABLE_NAMES(function, table)                                                               \
-    const char *function(int index) { return (table)[index] ? (table)[index]->name : NULL; }
+    const char *function(int index) {                                                              \
+        return (table)[index] ? (table)[index]->name : NULL;                                       \
+    }
 
 TABLE_NAMES(bal_schema_models, bal_model_table)
 TABLE_NAMES(bal_schema_losses, bal_loss_table)
@@ -145,7 +147,8 @@ static bal_head_kind head_kind(const bal_yaml_node *head) {
 bool bal_schema_default_loss(const bal_schema_scope *scope, bal_yaml_node **ret_node) {
     unsigned bit = BAL_HEAD_BIT(head_kind(scope->parent));
     const bal_loss *const *loss = bal_loss_table;
-    while (*loss && !((*loss)->kinds & bit)) loss++;
+    while (*loss && !((*loss)->kinds & bit))
+        loss++;
     *ret_node = NULL;
     return !*loss || give(bal_yaml_new_text(scope->arena, (*loss)->name), ret_node);
 }

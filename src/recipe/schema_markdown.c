@@ -8,20 +8,26 @@ static const char opening[] =
     "# Recipes\n"
     "\n"
     "A recipe is a YAML file that says what to train. This page is written by\n"
-    "`ballast schema --markdown` from the table that recipes are read with; `ballast schema` writes the\n"
+    "`ballast schema --markdown` from the table that recipes are read with; `ballast schema` "
+    "writes the\n"
     "same as JSON Schema, for editors.\n"
     "\n"
-    "* A key that is not listed here is an error, and so is one that the chosen kind has no use for.\n"
+    "* A key that is not listed here is an error, and so is one that the chosen kind has no use "
+    "for.\n"
     "  Messages say `file:line:column`, what was wanted, and the nearest key.\n"
-    "* Every key can be given on the command line instead: `ballast train recipe.yaml train.epochs=3\n"
-    "  heads[0].loss.gamma=2 heads.label.weight=0.5`. Entries of a list go by number from 0, heads also by\n"
+    "* Every key can be given on the command line instead: `ballast train recipe.yaml "
+    "train.epochs=3\n"
+    "  heads[0].loss.gamma=2 heads.label.weight=0.5`. Entries of a list go by number from 0, heads "
+    "also by\n"
     "  name; values are YAML; an empty value (`optimizer.l2=`) puts a key back to its default.\n"
     "* Paths are relative to the recipe's folder.\n"
-    "* `${NAME}` in a value is an environment variable, `${NAME:-default}` has a default for one that is\n"
+    "* `${NAME}` in a value is an environment variable, `${NAME:-default}` has a default for one "
+    "that is\n"
     "  unset or empty, and `$${` is the text `${`. Quote such values inside `{…}` and `[…]`.\n"
     "* Where a section has a kind and nothing else is to be said, the kind alone will do:\n"
     "  `loss: focal`, `schedule: cosine`, `guard: off`.\n"
-    "* Without `heads` there is one, `{name: label, kind: classes}`, whose target is `data.target`.\n"
+    "* Without `heads` there is one, `{name: label, kind: classes}`, whose target is "
+    "`data.target`.\n"
     "* A run keeps its recipe as given (`recipe.yaml`) and with every default filled in\n"
     "  (`recipe.resolved.yaml`); both can be trained again.\n"
     "\n"
@@ -161,10 +167,11 @@ static void put_option(bal_text *out, const bal_detector_option *option) {
 
 static void put_detectors(bal_text *out) {
     bal_text_puts(out, "\n### Detectors\n\nEntries of `guard.detectors` and their options.\n");
-    bal_text_puts(out, "\n| detector | option | value | default | meaning |\n|---|---|---|---|---|\n");
+    bal_text_puts(out,
+                  "\n| detector | option | value | default | meaning |\n|---|---|---|---|---|\n");
     for (int i = 0; bal_schema_detectors(i); i++) {
         const bal_detector *detector = bal_detector_find(bal_schema_detectors(i));
-        bal_text_printf(out, "| `%s` | | | | fires when %s |\n", detector->name, detector->summary);
+        bal_text_printf(out, "| `%s` | | | | %s |\n", detector->name, detector->summary);
         for (const bal_detector_option *option = detector->options; option->name; option++)
             put_option(out, option);
     }
@@ -172,18 +179,21 @@ static void put_detectors(bal_text *out) {
 
 static void put_rules(bal_text *out) {
     bal_text_puts(
-        out, "\n### Rules\n"
-             "\n"
-             "`METRIC COMPARISON NUMBER [after N] [-> POLICY]`: the metric is written as for `monitor`,\n"
-             "the comparison is one of `<` `<=` `>` `>=` `==` `!=`, the first `N` evaluations do not\n"
-             "count, and `POLICY` (`warn`, `stop`, `recover`) stands in for `guard.policy`.\n");
+        out,
+        "\n### Rules\n"
+        "\n"
+        "`METRIC COMPARISON NUMBER [after N] [-> POLICY]`: the metric is written as for "
+        "`monitor`,\n"
+        "the comparison is one of `<` `<=` `>` `>=` `==` `!=`, the first `N` evaluations do not\n"
+        "count, and `POLICY` (`warn`, `stop`, `recover`) stands in for `guard.policy`.\n");
 }
 
 static void put_metrics(bal_text *out) {
-    bal_text_puts(out, "\n## Metrics\n"
-                       "\n"
-                       "`SPLIT.HEAD.METRIC`, such as `val.label.macro_f1`; those of one class name it:\n"
-                       "`val.label.recall[A]`. Beside these there is `loss`, without class weights.\n");
+    bal_text_puts(out,
+                  "\n## Metrics\n"
+                  "\n"
+                  "`SPLIT.HEAD.METRIC`, such as `val.label.macro_f1`; those of one class name it:\n"
+                  "`val.label.recall[A]`. Beside these there is `loss`, without class weights.\n");
     put_summaries(out, bal_schema_metrics);
 }
 

@@ -25,7 +25,9 @@ static inline bal_recipe *accept_with(const char *text, const char *override) {
     return recipe;
 }
 
-static inline bal_recipe *accept(const char *text) { return accept_with(text, NULL); }
+static inline bal_recipe *accept(const char *text) {
+    return accept_with(text, NULL);
+}
 
 static inline void refuse_with(const char *text, const char *override, const char *beginning) {
     bal_error err = {0};

@@ -1,5 +1,5 @@
-/* recipe/recipe_override.c: KEY=VALUE reaches every key, and what it breaks is reported as coming from
- * the command line. */
+/* recipe/recipe_override.c: KEY=VALUE reaches every key, and what it breaks is reported as coming
+ * from the command line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,9 @@ static const char base[] =
     "  rules: [\"val.one.loss > 5\"]\n"
     "  remedies: [{lr: 0.5}, {clip_norm: 1}]\n";
 
-static bal_recipe *with(const char *override) { return accept_with(base, override); }
+static bal_recipe *with(const char *override) {
+    return accept_with(base, override);
+}
 
 static void plain_keys(void **state) {
     bal_recipe *r = with("train.epochs=3");
@@ -168,7 +170,8 @@ static void refusals(void **state) {
          "command line: train.epocs=3: unknown key 'epocs' in train; did you mean 'epochs'?"},
         {"trian.epochs=3",
          "command line: trian.epochs=3: unknown key 'trian' in the recipe; did you mean 'train'?"},
-        {"trian=3", "command line: trian=3: unknown key 'trian' in the recipe; did you mean 'train'?"},
+        {"trian=3",
+         "command line: trian=3: unknown key 'trian' in the recipe; did you mean 'train'?"},
         {"heads.tow.weight=3",
          "command line: heads.tow.weight=3: heads: there is no 'tow'; did you mean 'two'?"},
         {"heads.two=3", "command line: heads.two=3: give single keys of an entry"},
@@ -176,8 +179,8 @@ static void refusals(void **state) {
          "command line: heads[2].weight=3: heads has no entry [2]; it has 2, counted from 0"},
         {"heads[2]={name: x}", "command line: heads[2]={name: x}: heads has no entry [2]"},
         {"heads[0]=", "command line: heads[0]=: an entry of a list cannot be taken out"},
-        {"heads[x].weight=3",
-         "command line: heads[x].weight=3: wanted a number in brackets, as in heads[0], found '[x]"},
+        {"heads[x].weight=3", "command line: heads[x].weight=3: wanted a number in brackets, as in "
+                              "heads[0], found '[x]"},
         {"heads[0]weight=3", "command line: heads[0]weight=3: wanted '.', '[' or '=' after ']'"},
         {"heads[-1].weight=3", "command line: heads[-1].weight=3: wanted a number in brackets"},
         {"heads[0.weight=3", "command line: heads[0.weight=3: wanted a number in brackets"},
@@ -220,10 +223,10 @@ static void long_ones(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_keys),      cmocka_unit_test(list_entries),
+        cmocka_unit_test(plain_keys),       cmocka_unit_test(list_entries),
         cmocka_unit_test(into_short_forms), cmocka_unit_test(into_defaults),
-        cmocka_unit_test(back_to_default), cmocka_unit_test(several_in_order),
-        cmocka_unit_test(refusals),        cmocka_unit_test(long_ones),
+        cmocka_unit_test(back_to_default),  cmocka_unit_test(several_in_order),
+        cmocka_unit_test(refusals),         cmocka_unit_test(long_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

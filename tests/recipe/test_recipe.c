@@ -177,23 +177,22 @@ static void defaults_by_kind(void **state) {
 
 /* ---- everything given ---- */
 
-static const char all_data[] =
-    "name: all.of-it_1\n"
-    "seed: 0x10\n"
-    "data:\n"
-    "  kind: csv\n"
-    "  path: ./sub/../b.csv\n"
-    "  features: [f 1, '2', 3]\n"
-    "  target: species\n"
-    "  ignore: id\n"
-    "  header: no\n"
-    "  separator: tab\n"
-    "  missing: mean\n"
-    "  unknown: skip\n"
-    "  drop_classes: [nothing, '']\n"
-    "  split: {kind: group, group: patient, train: 1, val: 0, test: 0}\n"
-    "  scale: minmax\n"
-    "  dev: {samples: 500}\n";
+static const char all_data[] = "name: all.of-it_1\n"
+                               "seed: 0x10\n"
+                               "data:\n"
+                               "  kind: csv\n"
+                               "  path: ./sub/../b.csv\n"
+                               "  features: [f 1, '2', 3]\n"
+                               "  target: species\n"
+                               "  ignore: id\n"
+                               "  header: no\n"
+                               "  separator: tab\n"
+                               "  missing: mean\n"
+                               "  unknown: skip\n"
+                               "  drop_classes: [nothing, '']\n"
+                               "  split: {kind: group, group: patient, train: 1, val: 0, test: 0}\n"
+                               "  scale: minmax\n"
+                               "  dev: {samples: 500}\n";
 
 static void data_as_given(void **state) {
     /* An empty class name cannot be meant. */
@@ -203,7 +202,8 @@ static void data_as_given(void **state) {
     assert_int_equal(r->seed, 16);
     assert_string_equal(r->data.kind, "csv");
     assert_string_equal(r->data.path, "/data/sub/../b.csv");
-    assert_texts(r->data.features, r->data.n_features, (const char *const[]){"f 1", "2", "3", NULL});
+    assert_texts(r->data.features, r->data.n_features,
+                 (const char *const[]){"f 1", "2", "3", NULL});
     assert_string_equal(r->data.target, "species");
     assert_texts(r->data.ignore, r->data.n_ignore, (const char *const[]){"id", NULL});
     assert_string_equal(r->data.header, "no");
@@ -273,7 +273,8 @@ static void model_as_given(void **state) {
     assert_int_equal(r->model.blocks, 4);
     assert_int_equal(r->model.out, 320);
     assert_int_equal(r->model.n_dropout, 4);
-    for (int i = 0; i < 4; i++) assert_number(r->model.dropout[i], 0.1);
+    for (int i = 0; i < 4; i++)
+        assert_number(r->model.dropout[i], 0.1);
     bal_recipe_free(r);
 
     r = accept(MINIMAL "model: {hidden: []}\n");
@@ -395,8 +396,9 @@ static void schedule_as_given(void **state) {
     assert_int_equal(r->schedule.place.line, 3);
     bal_recipe_free(r);
 
-    r = accept(MINIMAL "schedule: {kind: plateau, monitor: val.label.loss, factor: 0.25, patience: 4,"
-                       " cooldown: 3, min_delta: 0.001, min_lr: 1.0e-6}\n");
+    r = accept(MINIMAL
+               "schedule: {kind: plateau, monitor: val.label.loss, factor: 0.25, patience: 4,"
+               " cooldown: 3, min_delta: 0.001, min_lr: 1.0e-6}\n");
     options = &r->schedule.options;
     assert_string_equal(r->schedule.monitor, "val.label.loss");
     assert_false(options->larger_is_better);
@@ -414,18 +416,20 @@ static void schedule_as_given(void **state) {
     bal_recipe_free(r);
 
     /* Diversity has no direction of its own. */
-    r = accept(MINIMAL "schedule: {kind: plateau, monitor: val.label.unique_predictions, mode: max}\n");
+    r = accept(MINIMAL
+               "schedule: {kind: plateau, monitor: val.label.unique_predictions, mode: max}\n");
     assert_true(r->schedule.options.larger_is_better);
     bal_recipe_free(r);
 }
 
 static void run_as_given(void **state) {
-    bal_recipe *r = accept(MINIMAL "train: {epochs: 7, batch_size: 9, eval_every: 2, eval_batch: 64}\n"
-                                   "monitor: val.label.recall[a [b].c d]\n"
-                                   "stop: {patience: 6, min_delta: 0.5}\n"
-                                   "stages: []\n"
-                                   "checkpoint: {every_epochs: 3, every_seconds: 0, keep: 5}\n"
-                                   "report: {plots: false, diversity_every: 8}\n");
+    bal_recipe *r =
+        accept(MINIMAL "train: {epochs: 7, batch_size: 9, eval_every: 2, eval_batch: 64}\n"
+                       "monitor: val.label.recall[a [b].c d]\n"
+                       "stop: {patience: 6, min_delta: 0.5}\n"
+                       "stages: []\n"
+                       "checkpoint: {every_epochs: 3, every_seconds: 0, keep: 5}\n"
+                       "report: {plots: false, diversity_every: 8}\n");
     assert_int_equal(r->train.epochs, 7);
     assert_int_equal(r->train.batch_size, 9);
     assert_int_equal(r->train.eval_every, 2);

@@ -1,5 +1,5 @@
-/* recipe/: what is refused, with the whole beginning of the message: place, what was wanted, what was
- * found, what to do. Places are lines and columns of the text in the case. */
+/* recipe/: what is refused, with the whole beginning of the message: place, what was wanted, what
+ * was found, what to do. Places are lines and columns of the text in the case. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -120,7 +120,8 @@ static void wrong_types(void **state) {
         {"schedule: {kind: step, at: {1: x}}\n", "3:32: schedule.at: wanted a number"},
         {"schedule: {kind: step, at: {1: 1, 01: 1}}\n", "3:35: schedule.at: epoch 1 comes twice"},
         {"heads: [{class_weights: {kind: explicit, values: 3}}]\n",
-         "3:50: heads[0].class_weights.values: wanted {class: weight} or a list of weights by class "
+         "3:50: heads[0].class_weights.values: wanted {class: weight} or a list of weights by "
+         "class "
          "id, found an integer, '3'"},
         {"heads: [{class_weights: {kind: explicit, values: {A: x}}}]\n",
          "3:54: heads[0].class_weights.values: wanted a number"},
@@ -134,8 +135,10 @@ static void out_of_range(void **state) {
     static const refusal cases[] = {
         {"seed: -1\n", "3:7: seed is -1; wanted at least 0"},
         {"train: {epochs: 0}\n", "3:17: train.epochs is 0; wanted at least 1 and at most "},
-        {"optimizer: {lr: 0.0}\n", "3:17: optimizer.lr is 0.0; wanted more than 0 and at most 1000"},
-        {"optimizer: {beta1: 1}\n", "3:20: optimizer.beta1 is 1; wanted at least 0 and less than 1"},
+        {"optimizer: {lr: 0.0}\n",
+         "3:17: optimizer.lr is 0.0; wanted more than 0 and at most 1000"},
+        {"optimizer: {beta1: 1}\n",
+         "3:20: optimizer.beta1 is 1; wanted at least 0 and less than 1"},
         {"model: {hidden: [8, 0]}\n", "3:21: model.hidden[1] is 0; wanted at least 1 and at most "},
         {"model: {dropout: 1}\n", "3:18: model.dropout is 1; wanted at least 0 and less than 1"},
         {"schedule: {kind: step, at: {3: 0}}\n", "3:32: schedule.at is 0; wanted more than 0"},
@@ -183,9 +186,10 @@ static void unknown_names(void **state) {
          "3:20: guard.remedies: wanted one remedy such as {lr: 0.5}, found a mapping"},
     };
     REFUSE_ALL(cases);
-    refuse("name: a\ndata: {kind: sequence, path: a, target: y}\n",
-           "t.yaml:2:14: data.kind: 'sequence' is not available in this version; available: csv, npz "
-           "and simulated");
+    refuse(
+        "name: a\ndata: {kind: sequence, path: a, target: y}\n",
+        "t.yaml:2:14: data.kind: 'sequence' is not available in this version; available: csv, npz "
+        "and simulated");
     refuse("name: a\ndata: {kind: simulated, simulator: hand_landmark}\n",
            "t.yaml:2:36: data.simulator.name: there is no 'hand_landmark'; did you mean "
            "'hand_landmarks'?");
@@ -194,12 +198,14 @@ static void unknown_names(void **state) {
 /* A key without a meaning would be ignored in silence otherwise. */
 static void keys_without_a_meaning(void **state) {
     static const refusal cases[] = {
-        {"optimizer: {kind: adamw, l2: 0.1}\n",
-         "3:26: optimizer.l2 has no meaning with kind: adamw, only with sgd, momentum and adam; take "
-         "it out (on a command line: optimizer.l2=)"},
-        {"model: {width: 64}\n", "3:9: model.width has no meaning with kind: mlp, only with residual"},
+        {"optimizer: {kind: adamw, l2: 0.1}\n", "3:26: optimizer.l2 has no meaning with kind: "
+                                                "adamw, only with sgd, momentum and adam; take "
+                                                "it out (on a command line: optimizer.l2=)"},
+        {"model: {width: 64}\n",
+         "3:9: model.width has no meaning with kind: mlp, only with residual"},
         {"heads: [{loss: {gamma: 3}}]\n", "3:17: heads[0].loss.gamma has no meaning with kind: "},
-        {"model: {slope: 0.3}\n", "3:9: model.slope has no meaning with activation: relu, only with"},
+        {"model: {slope: 0.3}\n",
+         "3:9: model.slope has no meaning with activation: relu, only with"},
         {"schedule: {kind: cosine, patience: 3}\n", "3:26: schedule.patience has no meaning"},
         {"heads: [{kind: value, class_weights: balanced}]\n",
          "3:23: heads[0].class_weights has no meaning with kind: value, only with classes and "
@@ -229,7 +235,8 @@ static void data_checks(void **state) {
 static void model_checks(void **state) {
     static const refusal cases[] = {
         {"model: {hidden: [8, 8], dropout: [0.1]}\n",
-         "3:34: model.dropout lists 1 rates for 2 hidden layers; give one each, or a single number"},
+         "3:34: model.dropout lists 1 rates for 2 hidden layers; give one each, or a single "
+         "number"},
         {"model: {hidden: [], dropout: 0.5}\n",
          "3:30: model.dropout is 0.5, but there are no hidden layers"},
         {"model: {kind: residual, blocks: 2, dropout: [0.1, 0.2, 0.3]}\n",
@@ -269,18 +276,21 @@ static void head_checks(void **state) {
 static void metric_checks(void **state) {
     static const refusal cases[] = {
         {"monitor: macro_f1\n", "3:10: monitor: metric 'macro_f1' has no '.'; wanted SPLIT.HEAD"},
-        {"monitor: valid.label.macro_f1\n", "3:10: monitor: metric 'valid.label.macro_f1': 'valid' is"},
+        {"monitor: valid.label.macro_f1\n",
+         "3:10: monitor: metric 'valid.label.macro_f1': 'valid' is"},
         {"monitor: val.lable.macro_f1\n",
          "3:10: monitor, head: there is no 'lable'; did you mean 'label'?"},
         {"monitor: val.label.makro_f1\n",
          "3:10: monitor, metric of a head of kind classes: there is no 'makro_f1'; did you mean "
          "'macro_f1'?"},
-        {"monitor: val.label.rmse\n", "3:10: monitor, metric of a head of kind classes: there is no"},
+        {"monitor: val.label.rmse\n",
+         "3:10: monitor, metric of a head of kind classes: there is no"},
         {"monitor: test.label.macro_f1\n", "3:10: monitor: the test split must not steer training"},
         {"monitor: train.label.macro_f1\n",
          "3:10: monitor: of the training split only the loss is known; use val.label.macro_f1"},
         {"monitor: val.label.recall\n", "3:10: monitor: recall is of one class; name it, as in"},
-        {"monitor: val.label.macro_f1[A]\n", "3:10: monitor: macro_f1 is of all classes; leave out"},
+        {"monitor: val.label.macro_f1[A]\n",
+         "3:10: monitor: macro_f1 is of all classes; leave out"},
         {"monitor: val.label.unique_predictions\n",
          "3:10: monitor: neither more nor less of unique_predictions is better"},
         {"heads: [{classes: [A, B]}]\nmonitor: val.label.recall[C]\n",
@@ -315,8 +325,10 @@ static void rule_checks(void **state) {
          "5:22: rule: wanted one of < <= > >= == !=, found its end;"},
         {"guard:\n  rules:\n    - val.label.loss less 3\n",
          "5:22: rule: wanted one of < <= > >= == !=, found 'less 3';"},
-        {"guard:\n  rules:\n    - 'val.label.loss < x'\n", "5:25: rule: wanted a number, found 'x'"},
-        {"guard:\n  rules:\n    - val.label.loss < nan\n", "5:24: rule: wanted a number, found 'nan'"},
+        {"guard:\n  rules:\n    - 'val.label.loss < x'\n",
+         "5:25: rule: wanted a number, found 'x'"},
+        {"guard:\n  rules:\n    - val.label.loss < nan\n",
+         "5:24: rule: wanted a number, found 'nan'"},
         {"guard:\n  rules:\n    - val.label.loss < 3 after x\n",
          "5:32: rule: wanted a number of evaluations, found 'x'"},
         {"guard:\n  rules:\n    - val.label.loss < 3 aftr 3\n",
@@ -330,7 +342,8 @@ static void rule_checks(void **state) {
         {"guard:\n  rules: [\"val.label.recall[é] < 1 x\"]\n",
          "4:36: rule: wanted `after N` or `-> POLICY`, found 'x'"},
         {"guard:\n  rules: [\"val.label.recal[A] < 1\"]\n",
-         "4:11: rule, metric of a head of kind classes: there is no 'recal'; did you mean 'recall'?"},
+         "4:11: rule, metric of a head of kind classes: there is no 'recal'; did you mean "
+         "'recall'?"},
     };
     REFUSE_ALL(cases);
 }
@@ -341,11 +354,13 @@ static void environment_checks(void **state) {
     refuse("name: a\ndata:\n  path: x/${BAL_TEST_UNSET}/y\n",
            "t.yaml:3:11: environment variable BAL_TEST_UNSET is not set; set it, or write "
            "${BAL_TEST_UNSET:-default}");
-    refuse("name: '${BAL_TEST_UNSET'\n", "t.yaml:1:8: '${' without a '}'; write $${ for the text ${");
+    refuse("name: '${BAL_TEST_UNSET'\n",
+           "t.yaml:1:8: '${' without a '}'; write $${ for the text ${");
     refuse("name: ${}\n", "t.yaml:1:7: '${}' is no variable; wanted ${NAME} or ${NAME:-default}");
     refuse("name: ${1A}\n", "t.yaml:1:7: '${1A}' is no variable");
     refuse("name: ${A-b}\n", "t.yaml:1:7: '${A-b}' is no variable");
-    refuse("name: ${BAL_TEST_BYTES}\n", "t.yaml:1:7: environment variable BAL_TEST_BYTES is not UTF-8");
+    refuse("name: ${BAL_TEST_BYTES}\n",
+           "t.yaml:1:7: environment variable BAL_TEST_BYTES is not UTF-8");
     refuse("name: ${BAL_TEST_UNSET:-a b}\ndata: {kind: csv, path: a, target: y}\n",
            "t.yaml:1:7: name: 'a b' cannot name run folders");
     refuse_with(MINIMAL, "name=${BAL_TEST_UNSET}",
@@ -355,7 +370,8 @@ static void environment_checks(void **state) {
 /* Through an alias the place is where the value is written. */
 static void aliases(void **state) {
     refuse(MINIMAL "train: {epochs: &n 0, batch_size: *n}\n", "t.yaml:3:20: train.epochs is 0");
-    refuse(MINIMAL "stop: {patience: &n 0}\ntrain:\n  epochs: *n\n", "t.yaml:3:21: train.epochs is 0");
+    refuse(MINIMAL "stop: {patience: &n 0}\ntrain:\n  epochs: *n\n",
+           "t.yaml:3:21: train.epochs is 0");
 }
 
 int main(void) {
