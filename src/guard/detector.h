@@ -6,8 +6,9 @@
  * checking and loading alike.
  *
  * A detector fires once per episode: when its condition begins, and again only after it has ended.
- * While it lasts, or is about to be met, on_evaluation answers true (suspect), and the state of the
- * run is not kept as a healthy snapshot: a rollback must lead to before the trouble. */
+ * While it lasts (when it fires, too), or is about to be met, on_evaluation answers true (suspect),
+ * and the state of the run is not kept as a healthy snapshot: a rollback must lead to before the
+ * trouble. */
 #ifndef BAL_GUARD_DETECTOR_H
 #define BAL_GUARD_DETECTOR_H
 

@@ -275,7 +275,6 @@ bal_incident *bal_guard_fire(bal_guard *guard, const bal_watch *watch, bal_sever
         .action = severity == BAL_ONLY_NOTE ? BAL_GUARD_WARN : guard->policy,
     };
     bal_copy_text(incident->detector, sizeof incident->detector, watch->detector->name);
-    if (severity == BAL_ACT) guard->severe = true;
     return incident;
 }
 
@@ -285,7 +284,6 @@ static void begin(bal_guard *guard, int64_t epoch, int64_t step) {
     guard->epoch = epoch;
     guard->step = step;
     guard->n_incidents = 0;
-    guard->severe = false;
 }
 
 /* The strongest action that an incident asks for, and the first incident that does. An explicit
@@ -434,7 +432,7 @@ bal_decision bal_guard_evaluate(bal_guard *guard, const bal_eval_signals *signal
         decide(guard, signals->evaluation, &decision);
     }
     bool sound = bal_guard_is_sound(guard);
-    decision.healthy = sound && !suspect && !guard->severe;
+    decision.healthy = sound && !suspect;
     decision.eligible = bal_guard_is_eligible(guard, signals);
     decision.ineligible_reason = guard->reason;
     bal_ledger *ledger = &guard->ledger;

@@ -68,7 +68,6 @@ struct bal_guard {
     bal_head_view *views; /* [heads] */
     bal_incident *incidents;
     int32_t n_incidents, incidents_max;
-    bool severe;      /* one of them asks for more than a warning */
     char reason[256]; /* why the state is not eligible */
 };
 

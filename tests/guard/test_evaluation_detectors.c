@@ -104,6 +104,11 @@ static void majority_may_take_a_lopsided_problem(void **state) {
         bal_decision decision = lab_evaluate(&lab, 4.5);
         assert_int_equal(lab_count(&decision, "one_class"), 0);
     }
+    for (int i = 0; i < 5; i++) { /* nor need it be sure: that is what a focal loss does */
+        lab_predict_all(&lab, 0);
+        bal_decision decision = lab_evaluate(&lab, 1);
+        assert_int_equal(lab_count(&decision, "one_class"), 0);
+    }
     lab_predict_all(&lab, 1); /* but the rare one may not take it */
     bal_decision decision = lab_evaluate(&lab, 4.5);
     decision = lab_evaluate(&lab, 4.5);
@@ -125,11 +130,13 @@ static void few_rows_prove_nothing(void **state) {
     lab_release(&lab);
 }
 
-/* A split that shows 2 of 5 classes: predicting those two is right. */
+/* A split that shows 2 of 16 classes: predicting those two is right. */
 static void labels_that_lack_classes_set_the_yardstick(void **state) {
-    const int64_t seen[] = {100, 100, 0, 0, 0};
-    const double prior[] = {0.2, 0.2, 0.2, 0.2, 0.2};
-    lab_setup setup = classes_of(5, seen);
+    const int64_t seen[16] = {100, 100};
+    double prior[16];
+    for (int c = 0; c < 16; c++)
+        prior[c] = 1.0 / 16;
+    lab_setup setup = classes_of(16, seen);
     setup.prior = prior;
     guard_lab lab;
     lab_init(&lab, &setup);
@@ -138,6 +145,25 @@ static void labels_that_lack_classes_set_the_yardstick(void **state) {
         assert_silent(decision);
     }
     lab_release(&lab);
+}
+
+/* Naming the mode with the prior's own probabilities is honest of a model that never knew better.
+ * One that did has forgotten it. */
+static void the_mode_is_no_excuse_for_forgetting(void **state) {
+    const int64_t support[] = {14, 10};
+    lab_setup setup = classes_of(2, support);
+    for (int knew = 0; knew < 2; knew++) {
+        guard_lab lab;
+        lab_init(&lab, &setup);
+        bal_decision decision = lab_recall(&lab, knew ? 1 : 0.5);
+        assert_silent(decision);
+        for (int i = 2; i <= 4; i++) {
+            lab_predict_all(&lab, 0);
+            decision = lab_evaluate(&lab, 0.2);
+            assert_int_equal(lab_count(&decision, "one_class"), knew && i == 3);
+        }
+        lab_release(&lab);
+    }
 }
 
 /* One of 197 classes takes everything, one row in fifty excepted: the recorded failure. */
@@ -515,6 +541,7 @@ int main(void) {
         cmocka_unit_test(majority_may_take_a_lopsided_problem),
         cmocka_unit_test(few_rows_prove_nothing),
         cmocka_unit_test(labels_that_lack_classes_set_the_yardstick),
+        cmocka_unit_test(the_mode_is_no_excuse_for_forgetting),
         cmocka_unit_test(class_41_takes_it_all),
         cmocka_unit_test(lost_class_fires_at_the_second_zero),
         cmocka_unit_test(class_that_was_never_alive_cannot_be_lost),

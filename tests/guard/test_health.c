@@ -267,6 +267,10 @@ static void steps_that_blow_up(void **state) {
         lab_step(&lab, i < 60 ? 1 : 100, i < 60 ? 1 : 1000);
     json_t *health = health_of(&lab, NULL, 0, "ok");
     assert_best(health, "learning_rate");
+    const json_t *evidence = json_object_get(hypothesis_of(health, "learning_rate"), "evidence");
+    assert_true(json_number_value(json_object_get(evidence, "loss_first")) == 1);
+    assert_true(json_number_value(json_object_get(evidence, "loss_peak")) == 100);
+    assert_true(json_number_value(json_object_get(evidence, "norm_peak")) == 1000);
     json_decref(health);
     lab_release(&lab);
 }

@@ -107,6 +107,18 @@ static void many_skipped_steps_are_a_collapse(void **state) {
     lab_release(&lab);
 }
 
+static void one_long_episode_is_told_twice(void **state) {
+    lab_setup warn = setup;
+    warn.options.policy = BAL_GUARD_WARN;
+    guard_lab lab;
+    lab_init(&lab, &warn);
+    for (int i = 0; i < 50; i++)
+        lab_step(&lab, NAN, NAN);
+    assert_int_equal(bal_guard_incidents(lab.guard),
+                     2); /* the first step, and that they are many */
+    lab_release(&lab);
+}
+
 static void broken_outputs_fire_at_once(void **state) {
     guard_lab lab;
     lab_init(&lab, &setup);
@@ -314,6 +326,7 @@ int main(void) {
         cmocka_unit_test(window_equals_sorting),
         cmocka_unit_test(one_skipped_step_is_noted),
         cmocka_unit_test(many_skipped_steps_are_a_collapse),
+        cmocka_unit_test(one_long_episode_is_told_twice),
         cmocka_unit_test(broken_outputs_fire_at_once),
         cmocka_unit_test(broken_value_heads_fire_too),
         cmocka_unit_test(lasting_spike_fires_at_the_tenth_step),
