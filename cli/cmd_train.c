@@ -1,14 +1,13 @@
 /* ballast train: a recipe becomes a run. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "training.h"
 
-/** The command line as one line, for command.txt. */
+/** The command line as one line that a shell would take, for command.txt. */
 static void join_command(int argc, char **argv, bal_text *text) {
     bal_text_puts(text, "ballast");
-    for (int i = 0; i < argc; i++)
-        bal_text_printf(text, " %s", argv[i]);
+    for (int i = 0; i < argc; i++) {
+        bal_text_puts(text, " ");
+        bal_quote_word(argv[i], text);
+    }
     bal_text_puts(text, "\n");
 }
 
@@ -21,9 +20,8 @@ static int train(int argc, char **argv, bal_training *training) {
     bool plots = recipe->report.plots;
     bal_status status = bal_run_train(recipe, &training->options, &result, &err);
     bal_recipe_free(recipe);
-    if (status == BAL_OK) return bal_training_end(training, &result, plots);
-    bal_screen_clear(&training->screen);
-    return bal_report_error(&err);
+    if (status != BAL_OK) return bal_training_fail(training, &err);
+    return bal_training_end(training, &result, plots);
 }
 
 static int run(int argc, char **argv) {
@@ -56,12 +54,19 @@ const bal_command bal_command_train = {
     .name = "train",
     .arguments = "RECIPE [key=value …] [--run DIR] [--json] [--plain] [--threads N]",
     .summary = "Train what a recipe describes",
-    .help = "key=value overrides any key of the recipe: train.epochs=3 data.path=x.npz\n"
-            "--run DIR     folder of the run (default: runs/NAME-001, -002, …)\n"
-            "--json        one JSON object on standard output, everything else on standard error\n"
-            "--plain       one line per evaluation, no colour, no live line\n"
-            "--threads N   how many threads (default: all processors of this process)\n\n"
-            "SIGINT and SIGTERM write a checkpoint and end with 130 and 143, SIGUSR1 with 75;\n"
-            "`ballast resume` goes on from there. Exit codes: docs/RECIPE.md.\n",
+    .help =
+        "key=value     overrides any key of the recipe: train.epochs=3 data.path=x.npz\n"
+        "--run DIR     folder of the run (default: runs/NAME-001, -002, …)\n"
+        "--json        one JSON object on standard output, everything else on standard error\n"
+        "--plain       one line per evaluation, no colour, no live line\n"
+        "--threads N   how many threads (default: all processors of this process)\n\n"
+        "Columns: mean training loss since the last evaluation; validation loss; the monitored\n"
+        "metric; how many classes are predicted at all, and how evenly (entropy, 1: as evenly\n"
+        "as can be). `ineligible`: not finite, collapsed, or no better than answering by the\n"
+        "class frequencies; such an evaluation is never the best.\n\n"
+        "SIGINT and SIGTERM write a checkpoint and end with 130 and 143, SIGUSR1 with 75;\n"
+        "`ballast resume` goes on from there, bit-exactly. Exit codes: 0 done, 1 failed,\n"
+        "2 usage or recipe, 3 data, 4 stopped by the guard or collapsed, 5 out of memory,\n"
+        "6 storage.\n",
     .run = run,
 };

@@ -1,52 +1,61 @@
-/* ballast: the program. Finds the command and runs it; everything else is in the commands' own files. */
+/* ballast: the program. Finds the command and runs it; everything else is in the commands' own
+ * files. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "command.h"
 
-static const bal_command *const commands[] = {
-    &bal_command_train,  &bal_command_resume, &bal_command_eval,   &bal_command_predict,
-    &bal_command_show,   &bal_command_runs,   &bal_command_list,   &bal_command_schema,
-    &bal_command_doctor, &bal_command_init,   &bal_command_version,
+const bal_command *const bal_command_table[] = {
+    &bal_command_train,  &bal_command_resume, &bal_command_eval,    &bal_command_predict,
+    &bal_command_show,   &bal_command_runs,   &bal_command_list,    &bal_command_schema,
+    &bal_command_doctor, &bal_command_init,   &bal_command_version, NULL,
 };
-enum { COMMANDS = sizeof commands / sizeof *commands };
+enum { COMMANDS = sizeof bal_command_table / sizeof *bal_command_table - 1 };
 
 static const bal_command *find(const char *name) {
     for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+        if (strcmp(bal_command_table[i]->name, name) == 0) return bal_command_table[i];
     return NULL;
 }
 
 static void print_overview(FILE *out) {
     fputs("ballast: a training engine that keeps models upright\n\n", out);
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\nballast help COMMAND says more. Recipes: docs/RECIPE.md. Start here:\n"
-          "  ballast init classifier && ballast train recipe.yaml\n", out);
+        fprintf(out, "  %-8s %s\n", bal_command_table[i]->name, bal_command_table[i]->summary);
+    fputs("\n`ballast help COMMAND` says more. To see it work:\n\n"
+          "  ballast init demo\n"
+          "  ballast train recipe.yaml\n",
+          out);
 }
 
-static int help(const char *name) {
-    const bal_command *command = name ? find(name) : NULL;
-    if (!command) {
-        print_overview(stdout);
-        return EXIT_DONE;
-    }
-    printf("ballast %s %s\n\n%s.\n%s%s", command->name, command->arguments, command->summary,
-           command->help[0] ? "\n" : "", command->help);
-    return EXIT_DONE;
+static void print_help(const bal_command *command) {
+    printf("usage: ballast %s%s%s\n\n%s.\n", command->name, command->arguments[0] ? " " : "",
+           command->arguments, command->summary);
+    if (command->help[0]) printf("\n%s", command->help);
 }
 
 static int unknown(const char *name) {
-    const char *names[COMMANDS + 1] = {0};
+    const char *names[COMMANDS + 2] = {0};
     for (int i = 0; i < COMMANDS; i++)
-        names[i] = commands[i]->name;
+        names[i] = bal_command_table[i]->name;
+    names[COMMANDS] = "help";
     const char *nearest = bal_text_nearest(name, names);
     fprintf(stderr, "ballast: no command '%s'", name);
     if (nearest) fprintf(stderr, "; did you mean '%s'?", nearest);
-    fputs("\nballast help lists them\n", stderr);
+    fputs("\n`ballast help` lists them\n", stderr);
     return EXIT_USAGE;
+}
+
+static int help(const char *name) {
+    if (!name) {
+        print_overview(stdout);
+        return bal_finish_output(EXIT_DONE);
+    }
+    const bal_command *command = find(name);
+    if (!command) return unknown(name);
+    print_help(command);
+    return bal_finish_output(EXIT_DONE);
 }
 
 static bool is_help(const char *word) {
@@ -60,12 +69,11 @@ int main(int argc, char **argv) {
         print_overview(stderr);
         return EXIT_USAGE;
     }
-    if (is_help(argv[1]) || strcmp(argv[1], "help") == 0)
-        return bal_finish_output(help(argc > 2 ? argv[2] : NULL));
+    if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) return help(argc > 2 ? argv[2] : NULL);
     const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
     const bal_command *command = find(name);
     if (!command) return unknown(name);
-    for (int i = 2; i < argc; i++)
-        if (is_help(argv[i])) return bal_finish_output(help(command->name));
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (is_help(argv[i])) return help(command->name);
     return bal_finish_output(command->run(argc - 1, argv + 1));
 }

@@ -1,32 +1,26 @@
-/* The screen of a run: one row per evaluation that stays, one line below it that is redrawn. Without a terminal
- * the rows alone. */
+/* The screen of a run: one row per evaluation that stays, one line below it that is redrawn.
+ * Without a terminal the rows alone, with every column. */
 #include "progress.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
-enum { WIDTH_DEFAULT = 80, TITLES_EVERY = 40 };
-
-#define DIM "\033[2m"
-#define BOLD "\033[1m"
-#define RED "\033[31m"
-#define GREEN "\033[32m"
-#define YELLOW "\033[33m"
-#define RESET "\033[0m"
+enum {
+    WIDTH_DEFAULT = 80,
+    WIDTH_WIDE = 100, /* room for rate and time in every row; below it the live line has them */
+    TITLES_EVERY = 40,
+    TITLE_MAX = 48,
+    BAR_MIN = 8,
+    BAR_MAX = 30,
+    NUMBER = 7,
+    COUNT = 9
+};
 
 void bal_screen_init(bal_screen *screen, FILE *out, bool plain) {
-    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    bool dumb = term && strcmp(term, "dumb") == 0;
-    *screen = (bal_screen){.out = out};
-    screen->live = !plain && !dumb && isatty(fileno(out));
-    screen->colour = screen->live && !(no_color && no_color[0]);
-}
-
-static const char *paint(const bal_screen *screen, const char *code) {
-    return screen->colour ? code : "";
+    *screen = (bal_screen){.out = out, .style = {"", "", "", "", "", ""}};
+    screen->live = !plain && bal_is_screen(out);
+    if (screen->live) screen->style = bal_style_for(out);
 }
 
 static int screen_width(const bal_screen *screen) {
@@ -35,20 +29,8 @@ static int screen_width(const bal_screen *screen) {
     return WIDTH_DEFAULT;
 }
 
-void bal_duration_text(double seconds, char buffer[24]) {
-    if (!isfinite(seconds) || seconds < 0 || seconds > 1e8) {
-        snprintf(buffer, 24, "?");
-        return;
-    }
-    long whole = lround(seconds);
-    if (seconds < 10)
-        snprintf(buffer, 24, "%.1f s", seconds);
-    else if (whole < 60)
-        snprintf(buffer, 24, "%ld s", whole);
-    else if (whole < 3600)
-        snprintf(buffer, 24, "%ld:%02ld", whole / 60, whole % 60);
-    else
-        snprintf(buffer, 24, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+static bool is_wide(const bal_screen *screen) {
+    return !screen->live || screen_width(screen) >= WIDTH_WIDE;
 }
 
 void bal_screen_clear(bal_screen *screen) {
@@ -65,68 +47,111 @@ static void draw_bar(const bal_screen *screen, double done, int width) {
     int units = (int)lround(done * width * 8);
     if (units < 0) units = 0;
     if (units > width * 8) units = width * 8;
-    fputs(paint(screen, GREEN), screen->out);
+    fputs(screen->style.green, screen->out);
     for (int i = 0; i < units / 8; i++)
         fputs("█", screen->out);
-    fputs(eighths[units % 8], screen->out);
-    fputs(paint(screen, RESET), screen->out);
-    fputs(paint(screen, DIM), screen->out);
+    fprintf(screen->out, "%s%s%s", eighths[units % 8], screen->style.off, screen->style.dim);
     for (int i = (units + 7) / 8; i < width; i++)
         fputs("·", screen->out);
-    fputs(paint(screen, RESET), screen->out);
+    fputs(screen->style.off, screen->out);
 }
 
 static void draw_live(bal_screen *screen, const bal_progress *progress) {
     char text[160], left[24];
+    int width = screen_width(screen);
     double epochs = (double)progress->epoch + (double)progress->batch / (double)progress->batches;
-    bal_duration_text(progress->eta_seconds, left);
-    int used = snprintf(text, sizeof text, " epoch %lld/%lld  loss %.4f  lr %.2g  at most %s left",
-                        (long long)progress->epoch + 1, (long long)progress->epochs, progress->loss,
-                        progress->lr, left);
-    int bar = screen_width(screen) - used - 1;
+    /* The epoch under way; after the last batch of the last one there is no next. */
+    int64_t epoch = progress->epoch < progress->epochs ? progress->epoch + 1 : progress->epochs;
+    int used = snprintf(text, sizeof text, " epoch %lld/%lld  loss %.4f  lr %.2g  %s left",
+                        (long long)epoch, (long long)progress->epochs, progress->loss, progress->lr,
+                        bal_duration_text(progress->eta_seconds, left));
+    int bar = width - used - 1;
     fputs("\r\033[K", screen->out);
-    if (bar >= 8) draw_bar(screen, epochs / (double)progress->epochs, bar < 30 ? bar : 30);
-    fprintf(screen->out, "%.*s", screen_width(screen) - 1, text);
+    if (bar >= BAR_MIN)
+        draw_bar(screen, epochs / (double)progress->epochs, bar < BAR_MAX ? bar : BAR_MAX);
+    fprintf(screen->out, "%.*s", width - 1, text);
     fflush(screen->out);
     screen->on_line = true;
 }
 
 /* ---- rows ---- */
 
+/** The metric's own name: "macro_f1" of "val.label.macro_f1", "recall[A]" of "val.label.recall[A]";
+ *  cut where the screen is narrow. Returns how many columns it takes. */
+static int monitor_title(const bal_screen *screen, const char *path, char title[TITLE_MAX]) {
+    bal_metric_path parsed;
+    const char *name = path;
+    if (bal_metric_path_parse(path, &parsed, NULL) == BAL_OK)
+        name = path + strlen(parsed.split) + strlen(parsed.head) + 2;
+    int most = is_wide(screen) ? TITLE_MAX - 8 : 10;
+    snprintf(title, TITLE_MAX, "%.*s", most, name);
+    int columns = bal_text_columns(title);
+    return columns < NUMBER + 1 ? NUMBER + 1 : columns;
+}
+
+static bool shows_accuracy(const bal_progress *progress, const char *title) {
+    return progress->classes > 0 && strcmp(title, "accuracy") != 0;
+}
+
+static int epoch_width(const bal_progress *progress) {
+    char text[32];
+    int width = 2 * snprintf(text, sizeof text, "%lld", (long long)progress->epochs) + 1;
+    return width < NUMBER ? NUMBER : width;
+}
+
 static void print_titles(bal_screen *screen, const bal_progress *progress) {
-    if (screen->header && (!screen->live || screen->rows < TITLES_EVERY)) return;
-    fprintf(screen->out, "%s%9s  %10s  %9s  %-22s", paint(screen, BOLD), "epoch", "train loss",
-            "val loss", progress->monitor);
-    if (progress->classes > 0) fprintf(screen->out, "  %8s  %9s  %7s", "accuracy", "predicted", "entropy");
-    fprintf(screen->out, "  %8s  %8s%s\n", "lr", "time", paint(screen, RESET));
-    screen->header = true;
+    char title[TITLE_MAX];
+    if (screen->titled && (!screen->live || screen->rows < TITLES_EVERY)) return;
+    int width = monitor_title(screen, progress->monitor, title);
+    fprintf(screen->out, "%s%*s  %*s  %*s  %*s", screen->style.bold, epoch_width(progress), "epoch",
+            NUMBER, "train", NUMBER, "val", width, title);
+    if (shows_accuracy(progress, title)) fprintf(screen->out, "  %8s", "accuracy");
+    if (progress->classes > 0)
+        fprintf(screen->out, "  %*s  %*s", COUNT, "predicted", NUMBER, "entropy");
+    if (is_wide(screen)) fprintf(screen->out, "  %*s  %*s", NUMBER, "lr", NUMBER, "time");
+    fprintf(screen->out, "%s\n", screen->style.off);
+    screen->titled = true;
     screen->rows = 0;
 }
 
-static const char *mark_of(const bal_progress *progress) {
-    return progress->improved ? "best" : progress->eligible ? "" : "not eligible";
+static void print_loss(FILE *out, double loss) {
+    fprintf(out, fabs(loss) < 1000 || !isfinite(loss) ? "  %*.4f" : "  %*.3g", NUMBER, loss);
 }
 
 static void print_row(bal_screen *screen, const bal_progress *progress) {
-    char epoch[32], predicted[32], spent[24];
-    const char *mark = mark_of(progress);
-    const char *code = progress->improved ? GREEN : progress->eligible ? "" : YELLOW;
+    char epoch[48], predicted[48], title[TITLE_MAX], spent[24];
+    const char *colour = progress->improved   ? screen->style.green
+                         : progress->eligible ? ""
+                                              : screen->style.yellow;
+    FILE *out = screen->out;
     print_titles(screen, progress);
-    bal_duration_text(progress->seconds, spent);
+    int width = monitor_title(screen, progress->monitor, title);
     snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)progress->epoch,
              (long long)progress->epochs);
-    fprintf(screen->out, "%9s  %10.4f  %9.4f  %s%-8.4f %-13s%s", epoch, progress->loss,
-            progress->val_loss, paint(screen, code), progress->monitored, mark,
-            paint(screen, RESET));
+    fprintf(out, "%*s", epoch_width(progress), epoch);
+    print_loss(out, progress->loss);
+    print_loss(out, progress->val_loss);
+    fprintf(out, "  %s%*.4f%s", colour, width, progress->monitored, screen->style.off);
+    if (shows_accuracy(progress, title)) fprintf(out, "  %8.4f", progress->accuracy);
     if (progress->classes > 0) {
         snprintf(predicted, sizeof predicted, "%lld/%lld", (long long)progress->unique_predictions,
                  (long long)progress->classes);
-        fprintf(screen->out, "  %8.4f  %9s  %7.4f", progress->accuracy, predicted,
-                progress->normalized_entropy);
+        fprintf(out, "  %*s  %*.4f", COUNT, predicted, NUMBER, progress->normalized_entropy);
     }
-    fprintf(screen->out, "  %8.2g  %8s\n", progress->lr, spent);
-    fflush(screen->out);
+    if (is_wide(screen))
+        fprintf(out, "  %*.2g  %*s", NUMBER, progress->lr, NUMBER,
+                bal_duration_text(progress->seconds, spent));
+    const char *mark = progress->improved ? "best" : progress->eligible ? "" : "ineligible";
+    fprintf(out, "%s%s%s%s\n", mark[0] ? "  " : "", colour, mark, screen->style.off);
     screen->rows++;
+}
+
+static void print_event(bal_screen *screen, const char *colour, const char *what, int64_t epoch,
+                        const char *text) {
+    char number[48];
+    snprintf(number, sizeof number, "epoch %lld: ", (long long)epoch);
+    fprintf(screen->out, "%s%s%s  %s", colour, what, screen->style.off, number);
+    bal_print_wrapped(screen->out, text, bal_text_columns(what) + 2 + (int)strlen(number), 10);
 }
 
 void bal_screen_progress(void *user, const bal_progress *progress) {
@@ -138,19 +163,20 @@ void bal_screen_progress(void *user, const bal_progress *progress) {
     bal_screen_clear(screen);
     switch (progress->kind) {
     case BAL_PROGRESS_START:
-        fprintf(screen->out, "run %s\n", progress->run);
+        fprintf(screen->out, "run %s, best by %s\n", progress->run, progress->monitor);
         break;
     case BAL_PROGRESS_EVALUATION:
         print_row(screen, progress);
         break;
     case BAL_PROGRESS_INCIDENT:
-        fprintf(screen->out, "%sincident%s  %s\n", paint(screen, RED), paint(screen, RESET),
-                progress->message);
+        print_event(screen, screen->style.red, "incident", progress->epoch, progress->message);
         break;
-    case BAL_PROGRESS_ROLLBACK:
-        fprintf(screen->out, "%srollback%s  to epoch %lld; remedy: %s\n", paint(screen, YELLOW),
-                paint(screen, RESET), (long long)progress->epoch, progress->message);
+    case BAL_PROGRESS_ROLLBACK: {
+        char text[256];
+        snprintf(text, sizeof text, "back to here; remedy: %s", progress->message);
+        print_event(screen, screen->style.yellow, "rollback", progress->epoch, text);
         break;
+    }
     default:
         break;
     }
@@ -160,7 +186,11 @@ void bal_screen_progress(void *user, const bal_progress *progress) {
 void bal_screen_log(void *user, bal_log_level level, const char *message) {
     bal_screen *screen = user;
     bal_screen_clear(screen);
-    fprintf(screen->out, "%s%s%s\n", paint(screen, level >= BAL_LOG_WARN ? YELLOW : DIM), message,
-            paint(screen, RESET));
+    fputs(level >= BAL_LOG_WARN ? screen->style.yellow : screen->style.dim, screen->out);
+    if (screen->live)
+        bal_print_wrapped(screen->out, message, 0, 2);
+    else
+        fprintf(screen->out, "%s\n", message);
+    fputs(screen->style.off, screen->out);
     fflush(screen->out);
 }

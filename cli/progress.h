@@ -5,15 +5,16 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "style.h"
 #include "train/trainer.h"
 
 typedef struct bal_screen {
-    FILE *out;    /* standard output, or standard error with --json */
-    bool live;    /* a line that is redrawn */
-    bool colour;
-    bool header;  /* column titles were printed */
-    bool on_line; /* the live line is on the screen */
-    int rows;     /* since the titles */
+    FILE *out;       /* standard output, or standard error with --json */
+    bool live;       /* a line that is redrawn */
+    bal_style style; /* colours, when live */
+    bool titled;     /* column titles were printed */
+    bool on_line;    /* the live line is on the screen */
+    int rows;        /* since the titles */
 } bal_screen;
 
 /** Live and in colour only on a terminal, without --plain and NO_COLOR. */
@@ -24,8 +25,5 @@ void bal_screen_progress(void *user, const bal_progress *progress);
 void bal_screen_log(void *user, bal_log_level level, const char *message);
 /** Remove the live line. */
 void bal_screen_clear(bal_screen *screen);
-
-/** "3.2 s", "4:05", "2:03:44". */
-void bal_duration_text(double seconds, char buffer[24]);
 
 #endif

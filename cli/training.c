@@ -1,19 +1,22 @@
 /* Signals, summary and exit code of a training command. See training.h. */
 #include "training.h"
 
-#include <math.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "format/json.h"
+#include "report/report.h"
+#include "run_view.h"
+#include "summary.h"
+
+/* ---- signals ---- */
 
 /* What a signal handler may touch: which signal asked for the stop, and how often. */
 static volatile sig_atomic_t asked_signal;
 static volatile sig_atomic_t asked_times;
 
+/** The first signal asks for a checkpoint; whoever asks three times does not want to wait for it.
+ */
 static void on_signal(int number) {
     asked_signal = number;
     if (++asked_times >= 3) _exit(128 + number);
@@ -27,19 +30,17 @@ static void catch_signal(int number) {
     sigaction(number, &action, NULL);
 }
 
-static int is_cancelled(void *user) { return (int)asked_signal; }
+static int is_cancelled(void *user) {
+    return (int)asked_signal;
+}
 
 bool bal_training_init(bal_training *training, const bal_command *command, bool json, bool plain,
                        const char *threads) {
-    int64_t n_threads = 0;
-    if (threads && (!bal_text_parse_i64(threads, strlen(threads), &n_threads) || n_threads < 1 ||
-                    n_threads > 1024)) {
-        bal_report_usage(command, "--threads wants a number from 1 to 1024, not '%s'", threads);
-        return false;
-    }
+    int n_threads;
+    if (!bal_parse_threads(command, threads, &n_threads)) return false;
     *training = (bal_training){.json = json};
     bal_screen_init(&training->screen, json ? stderr : stdout, plain);
-    training->options.threads = (int)n_threads;
+    training->options.threads = n_threads;
     training->options.hooks = (bal_train_hooks){
         .progress = bal_screen_progress,
         .cancel = is_cancelled,
@@ -52,82 +53,49 @@ bool bal_training_init(bal_training *training, const bal_command *command, bool 
     return true;
 }
 
-/* ---- summary ---- */
+/* ---- the end ---- */
 
-static double number_at(const json_t *object, const char *key) {
-    double number = NAN;
-    bal_json_number(json_object_get(object, key), &number);
-    return number;
+/** Plots are worth having but not worth failing for: the run is complete without them. */
+static void draw_plots(bal_training *training, const char *folder) {
+    bal_error err = {0};
+    if (bal_report_run(folder, &training->options.hooks.log, &err) != BAL_OK)
+        bal_log_printf(&training->options.hooks.log, BAL_LOG_WARN, "no plots: %s", err.message);
 }
 
-static void print_head(FILE *out, const char *split, const char *name, const json_t *head) {
-    const json_t *prior = json_object_get(head, "prior");
-    if (!json_object_get(head, "accuracy")) {
-        fprintf(out, "  %-5s %s: rmse %.4g (prior %.4g), mae %.4g, r2 %.4f\n", split, name,
-                number_at(head, "rmse"), number_at(prior, "rmse"), number_at(head, "mae"),
-                number_at(head, "r2"));
-        return;
-    }
-    fprintf(out, "  %-5s %s: accuracy %.4f (prior %.4f), macro F1 %.4f, balanced accuracy %.4f\n",
-            split, name, number_at(head, "accuracy"), number_at(prior, "accuracy"),
-            number_at(head, "macro_f1"), number_at(head, "balanced_accuracy"));
-    fprintf(out, "        %.0f classes predicted, most common %.1f %%, normalised entropy %.4f\n",
-            number_at(head, "unique_predictions"), 100 * number_at(head, "most_common_share"),
-            number_at(head, "normalized_entropy"));
-}
-
-static void print_split(FILE *out, const json_t *summary, const char *split) {
-    json_t *heads = json_object_get(summary, split), *head;
-    const char *name;
-    json_object_foreach(heads, name, head) print_head(out, split, name, head);
-}
-
-static void print_words(FILE *out, const json_t *summary) {
-    const char *status = json_string_value(json_object_get(summary, "status"));
-    const char *run = json_string_value(json_object_get(summary, "run"));
-    const json_t *monitor = json_object_get(summary, "monitor");
-    const char *monitored = json_string_value(json_object_get(monitor, "name"));
-    const char *model = json_string_value(json_object_get(summary, "model"));
-    char spent[24];
-    if (strcmp(status, "interrupted") == 0) {
-        fprintf(out, "stopped with a checkpoint; go on with: ballast resume %s\n", run);
-        return;
-    }
-    bal_duration_text(number_at(summary, "seconds"), spent);
-    fprintf(out, "%s after %.0f epochs in %s", status, number_at(summary, "epochs"), spent);
-    if (number_at(summary, "best_epoch") > 0)
-        fprintf(out, "; best %s %.4f at epoch %.0f", monitored, number_at(monitor, "value"),
-                number_at(summary, "best_epoch"));
-    fputs("\n", out);
-    print_split(out, summary, "val");
-    print_split(out, summary, "test");
-    fprintf(out, "  %.0f incidents, %.0f rollbacks\n", number_at(summary, "incidents"),
-            number_at(summary, "rollbacks"));
-    if (model)
-        fprintf(out, "model %s/%s\n", run, model);
-    else
-        fprintf(out, "no model: the run collapsed before any evaluation was worth keeping\n");
-    fprintf(out, "what happened: %s/health.json, metrics.jsonl, plots/\n", run);
-}
-
-static void print_summary(const bal_training *training, const bal_run_result *result) {
-    json_t *summary = NULL;
-    if (training->json) {
-        fwrite(result->summary.data, 1, result->summary.length, stdout);
-        return;
-    }
-    if (bal_json_parse(result->summary.data, result->summary.length, "summary", &summary, NULL) ==
-        BAL_OK)
-        print_words(stdout, summary);
+static int print_words(const bal_run_result *result) {
+    json_t *summary = NULL, *health;
+    bal_error err = {0};
+    if (bal_run_view(result->folder, &summary, &err) != BAL_OK) return bal_report_error(&err);
+    health = bal_run_json(result->folder, BAL_RUN_HEALTH);
+    fputs("\n", stdout);
+    bal_print_summary(stdout, summary);
+    bal_print_health(stdout, health);
+    json_decref(health);
     json_decref(summary);
+    return EXIT_DONE;
+}
+
+static int print_summary(const bal_training *training, const bal_run_result *result) {
+    if (!training->json) return print_words(result);
+    fwrite(result->summary.data, 1, result->summary.length, stdout);
+    return EXIT_DONE;
+}
+
+static int signal_code(int number) {
+    switch (number) {
+    case SIGINT:
+        return EXIT_INTERRUPT;
+    case SIGTERM:
+        return EXIT_TERMINATE;
+    default:
+        return EXIT_AGAIN;
+    }
 }
 
 static int exit_code(const bal_run_result *result) {
     switch (result->outcome) {
     case BAL_OUTCOME_INTERRUPTED:
-        return result->cancelled == SIGINT    ? EXIT_INTERRUPT
-               : result->cancelled == SIGTERM ? EXIT_TERMINATE
-                                              : EXIT_AGAIN;
+        return signal_code(result->cancelled);
     case BAL_OUTCOME_STOPPED:
     case BAL_OUTCOME_COLLAPSED:
         return EXIT_COLLAPSED;
@@ -138,8 +106,14 @@ static int exit_code(const bal_run_result *result) {
 
 int bal_training_end(bal_training *training, bal_run_result *result, bool plots) {
     bal_screen_clear(&training->screen);
-    print_summary(training, result);
+    if (plots && result->outcome != BAL_OUTCOME_INTERRUPTED) draw_plots(training, result->folder);
+    int printed = print_summary(training, result);
     int code = exit_code(result);
     bal_run_result_release(result);
-    return code;
+    return code == EXIT_DONE ? printed : code;
+}
+
+int bal_training_fail(bal_training *training, const bal_error *err) {
+    bal_screen_clear(&training->screen);
+    return bal_report_error(err);
 }

@@ -12,11 +12,13 @@ typedef struct bal_training {
     bal_run_options options;
 } bal_training;
 
-/** Fill the options: hooks, threads (text, may be NULL); catches SIGINT, SIGTERM and SIGUSR1. False after
- *  reporting a usage error. */
+/** Fill the options: hooks, threads (text, may be NULL); catches SIGINT, SIGTERM and SIGUSR1. False
+ *  after reporting a usage error. */
 bool bal_training_init(bal_training *training, const bal_command *command, bool json, bool plain,
                        const char *threads);
-/** Print the summary (JSON or words) and release the result; the exit code. */
+/** Draw the plots, print the summary (JSON or words) and release the result; the exit code. */
 int bal_training_end(bal_training *training, bal_run_result *result, bool plots);
+/** Report a failed run; the exit code. */
+int bal_training_fail(bal_training *training, const bal_error *err);
 
 #endif

@@ -1,0 +1,191 @@
+/* ballast eval: how good a model is on labelled rows. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "command.h"
+#include "format/json.h"
+#include "summary.h"
+#include "target.h"
+#include "train/model_eval.h"
+#include "train/run.h"
+
+typedef struct question {
+    const char *target, *split, *threads;
+    bool json, per_class;
+    char **overrides; /* owned: relative data.path made absolute */
+    int32_t n_overrides;
+    const char *path; /* value of data.path among them, NULL when not given */
+} question;
+
+static const char data_path[] = "data.path=";
+
+/* ---- overrides ---- */
+
+/** data.path=FILE as the user means it: relative to where the command is given, not to the run. */
+static char *absolute_override(const char *word) {
+    const char *file = word + sizeof data_path - 1;
+    char folder[4096];
+    bal_text text = {0};
+    bool plain = file[0] && file[0] != '/' && file[0] != '$' && file[0] != '"' && file[0] != '\'';
+    if (!plain || !realpath(".", folder)) return bal_strdup(word);
+    bal_text_printf(&text, "%s%s/%s", data_path, folder, file);
+    return bal_text_failed(&text) ? NULL : text.data;
+}
+
+static bal_status take_overrides(question *asked, int argc, char **argv, bal_error *err) {
+    asked->overrides = bal_calloc((size_t)argc, sizeof *asked->overrides);
+    if (!asked->overrides) return bal_fail_memory(err, (size_t)argc * sizeof *asked->overrides);
+    for (int i = 2; i < argc; i++) {
+        bool is_path = strncmp(argv[i], data_path, sizeof data_path - 1) == 0;
+        char *word = is_path ? absolute_override(argv[i]) : bal_strdup(argv[i]);
+        if (!word) return bal_fail_memory(err, 0);
+        asked->overrides[asked->n_overrides++] = word;
+        if (is_path) asked->path = word + sizeof data_path - 1;
+    }
+    return BAL_OK;
+}
+
+static void release(question *asked) {
+    for (int32_t i = 0; asked->overrides && i < asked->n_overrides; i++)
+        bal_free(asked->overrides[i]);
+    bal_free(asked->overrides);
+}
+
+/* ---- rows ---- */
+
+static bool names_data(const question *asked) {
+    for (int32_t i = 0; i < asked->n_overrides; i++)
+        if (strncmp(asked->overrides[i], "data.", 5) == 0) return true;
+    return false;
+}
+
+static bal_status load_recipe(const question *asked, const bal_target *target,
+                              bal_recipe **ret_recipe, bal_error *err) {
+    const char *const *overrides = (const char *const *)asked->overrides;
+    if (!target->run && !names_data(asked))
+        return bal_fail(err, BAL_ERECIPE,
+                        "a model file does not know its rows; give them with data.path=FILE");
+    if (!target->run)
+        return bal_model_eval_recipe(target->predictor, asked->path, overrides, asked->n_overrides,
+                                     ret_recipe, err);
+    char *path = bal_path_join(target->run, BAL_RUN_RESOLVED);
+    if (!path) return bal_fail_memory(err, 0);
+    bal_status status = bal_recipe_load(path, overrides, asked->n_overrides, ret_recipe, err);
+    bal_free(path);
+    return status;
+}
+
+/** Rows of another file were in no split; a run's own rows are those it kept for the end. */
+static const char *split_of(const question *asked, const bal_target *target) {
+    if (asked->split) return asked->split;
+    return asked->path || !target->run ? "all" : "test";
+}
+
+/* ---- answers ---- */
+
+static void write_json(const bal_target *target, const bal_model_eval *eval, const char *split,
+                       bool per_class, bal_text *text) {
+    bal_json_out out;
+    bal_json_out_init(&out, text, BAL_JSON_LINE);
+    bal_json_out_object(&out);
+    if (target->run) bal_json_out_named_string(&out, "run", target->run);
+    bal_json_out_named_string(&out, "model", target->model);
+    bal_json_out_named_string(&out, "data", eval->dataset->table->source);
+    bal_json_out_named_string(&out, "split", split);
+    bal_json_out_named_integer(&out, "rows", eval->set.n_rows);
+    bal_json_out_named_integer(&out, "unknown_labels", eval->dataset->unknown_labels);
+    bal_json_out_key(&out, split);
+    bal_eval_set_json(&eval->set, per_class, &out);
+    bal_json_out_object_end(&out);
+    bal_text_puts(text, "\n");
+}
+
+static int print_words(const bal_target *target, const bal_model_eval *eval, const char *split,
+                       const bal_text *text, bool per_class) {
+    json_t *answer = NULL;
+    const char *const splits[] = {split, NULL};
+    bal_error err = {0};
+    if (bal_json_parse(text->data, text->length, "evaluation", &answer, &err) != BAL_OK)
+        return bal_report_error(&err);
+    printf("%s on %lld rows of %s (%s)\n\n", target->model, (long long)eval->set.n_rows,
+           eval->dataset->table->source, split);
+    bal_print_metrics(stdout, answer, splits);
+    if (per_class) bal_print_classes(stdout, json_object_get(answer, split));
+    json_decref(answer);
+    return EXIT_DONE;
+}
+
+static int answer(const question *asked, const bal_target *target, const bal_model_eval *eval) {
+    const char *split = split_of(asked, target);
+    bal_text text = {0};
+    write_json(target, eval, split, asked->per_class, &text);
+    if (asked->json || bal_text_failed(&text)) return bal_print_text(&text);
+    int code = print_words(target, eval, split, &text, asked->per_class);
+    bal_text_release(&text);
+    return code;
+}
+
+static int evaluate(question *asked, int threads, int argc, char **argv) {
+    bal_target target = {0};
+    bal_recipe *recipe = NULL;
+    bal_model_eval eval;
+    bal_error err = {0};
+    bal_log_sink log = bal_stderr_log();
+    int code;
+    bal_status status = take_overrides(asked, argc, argv, &err);
+    if (status == BAL_OK) status = bal_target_open(&target, asked->target, threads, &err);
+    if (status == BAL_OK) status = load_recipe(asked, &target, &recipe, &err);
+    if (status == BAL_OK)
+        status = bal_model_eval_init(&eval, target.predictor, recipe, split_of(asked, &target),
+                                     &log, &err);
+    if (status == BAL_OK) {
+        code = answer(asked, &target, &eval);
+        bal_model_eval_release(&eval);
+    } else {
+        code = bal_report_error(&err);
+    }
+    bal_recipe_free(recipe);
+    bal_target_close(&target);
+    release(asked);
+    return code;
+}
+
+static int run(int argc, char **argv) {
+    static const char *const splits[] = {"train", "val", "test", "all", NULL};
+    question asked = {0};
+    int threads, known = 0;
+    const bal_option options[] = {
+        {"--split", &asked.split, NULL},
+        {"--threads", &asked.threads, NULL},
+        {"--json", NULL, &asked.json},
+        {"--per-class", NULL, &asked.per_class},
+    };
+    int n =
+        bal_parse_options(&bal_command_eval, argc, argv, options, sizeof options / sizeof *options);
+    if (n < 0) return EXIT_USAGE;
+    if (n < 2) return bal_report_usage(&bal_command_eval, "which run or model?");
+    while (asked.split && splits[known] && strcmp(splits[known], asked.split) != 0)
+        known++;
+    if (!splits[known]) return bal_report_unknown(&bal_command_eval, "split", asked.split, splits);
+    if (!bal_parse_threads(&bal_command_eval, asked.threads, &threads)) return EXIT_USAGE;
+    asked.target = argv[1];
+    return evaluate(&asked, threads, n, argv);
+}
+
+const bal_command bal_command_eval = {
+    .name = "eval",
+    .arguments = "RUN|MODEL [data.path=FILE …] [--split SPLIT] [--per-class] [--json]",
+    .summary = "How good a model is on labelled rows",
+    .help =
+        "Of a run, its own test rows, or those of another file given with data.path; of a model\n"
+        "file, those of data.path. Other data keys work too: data.target=y data.header=no\n"
+        "data.unknown=skip (leave out rows whose label the model does not know).\n"
+        "--split S     train, val, test or all (default: test; all for another file)\n"
+        "--per-class   precision, recall, F1 and rows of every class\n"
+        "--json        one JSON object on standard output\n"
+        "--threads N   how many threads (default: all processors of this process)\n",
+    .run = run,
+};

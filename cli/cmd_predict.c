@@ -1,0 +1,172 @@
+/* ballast predict: what a model says about rows without labels. */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "command.h"
+#include "predictions.h"
+#include "target.h"
+
+typedef struct request {
+    const char *target, *input, *output;
+    const char *missing, *header, *separator, *threads;
+    bool by_position;
+} request;
+
+static bool ends_with(const char *text, const char *end) {
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+/* ---- rows ---- */
+
+static bal_status check_width(const bal_table *table, const bal_predictor *predictor,
+                              bal_error *err) {
+    int32_t wanted = bal_predictor_features(predictor);
+    if (table->features == wanted) return BAL_OK;
+    return bal_fail(err, BAL_EDATA, "%s has %d columns; the model wants %d features", table->source,
+                    (int)table->features, (int)wanted);
+}
+
+static bal_status check_missing(const bal_table *table, bal_error *err) {
+    char place[512];
+    for (int64_t row = 0; row < table->rows; row++)
+        for (int32_t j = 0; j < table->features; j++) {
+            if (!isnan(table->x[row * table->features + j])) continue;
+            return bal_fail(err, BAL_EDATA,
+                            "%s, column '%s': no value; give one, or say --missing mean to have "
+                            "the training mean filled in",
+                            bal_table_place(table, row, place, sizeof place),
+                            table->feature_names[j]);
+        }
+    return BAL_OK;
+}
+
+static bal_status load(const request *asked, const bal_predictor *predictor, bal_table **ret_table,
+                       bal_error *err) {
+    bal_log_sink log = bal_stderr_log();
+    bal_table_options options = {
+        .kind = ends_with(asked->input, ".npz") ? "npz" : "csv",
+        .path = asked->input,
+        .header = asked->header,
+        .separator = asked->separator,
+        .missing = "mean", /* found here, where the advice can name our option */
+    };
+    if (!bal_path_exists(asked->input))
+        return bal_fail(err, BAL_EDATA, "there is no file %s", asked->input);
+    if (strcmp(options.kind, "npz") == 0)
+        options.features = bal_predictor_arrays(predictor, &options.n_features);
+    if (!asked->by_position) {
+        options.expected_features = bal_predictor_feature_names(predictor);
+        options.n_expected = bal_predictor_features(predictor);
+    }
+    bal_table *table;
+    BAL_TRY(bal_table_load(&options, &log, &table, err));
+    bal_status status = check_width(table, predictor, err);
+    if (status == BAL_OK && strcmp(asked->missing, "mean") != 0) status = check_missing(table, err);
+    if (status == BAL_OK)
+        *ret_table = table;
+    else
+        bal_table_free(table);
+    return status;
+}
+
+/* ---- answers ---- */
+
+static bal_status write(const request *asked, const bal_predictions *predictions, bal_error *err) {
+    return ends_with(asked->output, ".npz")
+               ? bal_predictions_write_npz(predictions, asked->output, err)
+               : bal_predictions_write_csv(predictions, asked->output, err);
+}
+
+static int predict(const request *asked, int threads) {
+    bal_target target = {0};
+    bal_table *table = NULL;
+    bal_predictions predictions = {0};
+    bal_error err = {0};
+    bal_status status = bal_target_open(&target, asked->target, threads, &err);
+    if (status == BAL_OK) status = load(asked, target.predictor, &table, &err);
+    if (status == BAL_OK)
+        status = bal_predictions_make(&predictions, target.predictor, table, &err);
+    if (status == BAL_OK) status = write(asked, &predictions, &err);
+    int code = status == BAL_OK ? EXIT_DONE : bal_report_error(&err);
+    if (status == BAL_OK && strcmp(asked->output, "-") != 0)
+        printf("%lld rows, %s\n", (long long)predictions.rows, asked->output);
+    bal_predictions_release(&predictions);
+    bal_table_free(table);
+    bal_target_close(&target);
+    return code;
+}
+
+/* ---- the command line ---- */
+
+static bool is_one_of(const char *option, const char *word, const char *const *words) {
+    for (int i = 0; words[i]; i++)
+        if (strcmp(words[i], word) == 0) return true;
+    bal_report_unknown(&bal_command_predict, option, word, words);
+    return false;
+}
+
+static bool check_words(const request *asked) {
+    static const char *const missing[] = {"error", "mean", NULL};
+    static const char *const header[] = {"auto", "yes", "no", NULL};
+    if (!is_one_of("--missing", asked->missing, missing) ||
+        !is_one_of("--header", asked->header, header))
+        return false;
+    if (strlen(asked->separator) != 1 && strcmp(asked->separator, "auto") != 0 &&
+        strcmp(asked->separator, "tab") != 0) {
+        bal_report_usage(&bal_command_predict,
+                         "--separator wants auto, tab or one character, not '%s'",
+                         asked->separator);
+        return false;
+    }
+    if (strcmp(asked->output, "-") == 0 || ends_with(asked->output, ".csv") ||
+        ends_with(asked->output, ".npz"))
+        return true;
+    bal_report_usage(&bal_command_predict, "-o wants a file ending in .csv or .npz, or -, not '%s'",
+                     asked->output);
+    return false;
+}
+
+static int run(int argc, char **argv) {
+    request asked = {0};
+    int threads;
+    const bal_option options[] = {
+        {"-o", &asked.output, NULL},         {"--missing", &asked.missing, NULL},
+        {"--header", &asked.header, NULL},   {"--separator", &asked.separator, NULL},
+        {"--threads", &asked.threads, NULL}, {"--by-position", NULL, &asked.by_position},
+    };
+    int n = bal_parse_options(&bal_command_predict, argc, argv, options,
+                              sizeof options / sizeof *options);
+    if (n < 0) return EXIT_USAGE;
+    if (n != 3) return bal_report_usage(&bal_command_predict, "wanted a model and an input file");
+    if (!asked.output)
+        return bal_report_usage(&bal_command_predict, "where to? Say -o FILE or -o -");
+    asked.target = argv[1];
+    asked.input = argv[2];
+    if (!asked.missing) asked.missing = "error";
+    if (!asked.header) asked.header = "auto";
+    if (!asked.separator) asked.separator = "auto";
+    if (!check_words(&asked)) return EXIT_USAGE;
+    if (!bal_parse_threads(&bal_command_predict, asked.threads, &threads)) return EXIT_USAGE;
+    return predict(&asked, threads);
+}
+
+const bal_command bal_command_predict = {
+    .name = "predict",
+    .arguments = "MODEL|RUN INPUT -o OUT [--missing error|mean] [--by-position]",
+    .summary = "What a model says about rows: class, probabilities, entropy",
+    .help =
+        "INPUT is csv, csv.gz or npz; labels may be there and are not looked at. Columns of a csv\n"
+        "with a header are found by the names that the model was trained on.\n"
+        "-o OUT        .csv: row,class,confidence,entropy,p_CLASS… (rows counted from 1);\n"
+        "              .npz: predictions, probabilities, entropy, classes; - is csv on\n"
+        "              standard output. With several heads each name begins with HEAD.\n"
+        "--missing W   a feature without a value: error (default), or mean: the training mean\n"
+        "--by-position columns in the model's order, whatever they are called\n"
+        "--header W    whether the first row of a csv has the names: auto, yes, no\n"
+        "--separator C of a csv: auto, tab, or the character\n"
+        "--threads N   how many threads (default: all processors of this process)\n",
+    .run = run,
+};
