@@ -16,5 +16,6 @@ const bal_loss bal_loss_binary_cross_entropy = {
     .summary = "sigmoid cross-entropy on logits; the weighted mean divides by the sum of weights",
     .source = "Good 1952",
     .kinds = BAL_HEAD_BIT(BAL_HEAD_BINARY),
+    .metric = "log_loss",
     .build = build,
 };

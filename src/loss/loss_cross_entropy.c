@@ -13,5 +13,6 @@ const bal_loss bal_loss_cross_entropy = {
     .summary = "softmax cross-entropy on logits; the weighted mean divides by the sum of weights",
     .source = "Bridle 1990; label smoothing: Szegedy et al. 2016",
     .kinds = BAL_HEAD_BIT(BAL_HEAD_CLASSES),
+    .metric = "log_loss",
     .build = build,
 };

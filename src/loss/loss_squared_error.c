@@ -13,5 +13,6 @@ const bal_loss bal_loss_squared_error = {
     .summary = "mean squared error",
     .source = "Gauss 1809",
     .kinds = BAL_HEAD_BIT(BAL_HEAD_VALUE),
+    .metric = "mse",
     .build = build,
 };

@@ -2,11 +2,11 @@
 #include "train/evaluate.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "loss/loss.h"
 
 int32_t bal_dataset_fields(const bal_dataset *dataset, bal_batch_field *ret_fields) {
     ret_fields[BAL_FIELD_X] = (bal_batch_field){
@@ -90,35 +90,54 @@ static bal_status score_head(bal_eval_set *set, int32_t h, bal_error *err) {
     BAL_TRY(bal_scores_new(&evaluation, &scores, err));
     bal_scores_free(set->scores[h]);
     set->scores[h] = scores;
+    /* Where the loss is a metric too, one of them is computed, as for a model file. */
+    const bal_metric *metric = bal_head_loss_metric(head->recipe);
+    if (metric) set->loss[h] = metric->compute(scores, -1, NULL);
+    return BAL_OK;
+}
+
+/** Sums of the heads' losses over the batches seen. */
+typedef struct loss_sums {
+    double loss[BAL_HEADS_MAX], weight[BAL_HEADS_MAX];
+} loss_sums;
+
+/** One batch: its outputs go to their places from row `first` on. */
+static bal_status run_batch(bal_eval_set *set, bal_network *network, const bal_batch *batch,
+                            int64_t first, loss_sums *sums, bal_error *err) {
+    int32_t n_heads = set->dataset->n_heads;
+    float *outputs[BAL_HEADS_MAX];
+    double loss[BAL_HEADS_MAX], weight[BAL_HEADS_MAX];
+    for (int32_t h = 0; h < n_heads; h++)
+        outputs[h] = set->outputs[h] + first * set->dataset->heads[h].outputs;
+    BAL_TRY(bal_network_evaluate(network, batch, outputs, loss, weight, err));
+    for (int32_t h = 0; h < n_heads; h++) {
+        if (weight[h] == 0) continue; /* no label in this batch */
+        sums->loss[h] += loss[h] * weight[h];
+        sums->weight[h] += weight[h];
+    }
     return BAL_OK;
 }
 
 bal_status bal_eval_set_run(bal_eval_set *set, bal_network *network, bal_error *err) {
     if (set->n_rows == 0) return BAL_OK;
-    int32_t n_heads = set->dataset->n_heads;
-    double loss_sum[BAL_HEADS_MAX] = {0}, weight_sum[BAL_HEADS_MAX] = {0};
+    loss_sums sums = {0};
     BAL_TRY(bal_batcher_seek(set->batches, 0, 0, err));
-    int64_t done = 0;
-    for (int64_t i = 0; i < bal_batcher_batches(set->batches); i++) {
+    for (int64_t done = 0; done < set->n_rows;) {
         bal_batch batch;
-        float *outputs[BAL_HEADS_MAX];
-        double loss[BAL_HEADS_MAX], weight[BAL_HEADS_MAX];
         BAL_TRY(bal_batcher_next(set->batches, &batch, err));
-        for (int32_t h = 0; h < n_heads; h++)
-            outputs[h] = set->outputs[h] + done * set->dataset->heads[h].outputs;
-        BAL_TRY(bal_network_evaluate(network, &batch, outputs, loss, weight, err));
-        for (int32_t h = 0; h < n_heads; h++) {
-            if (weight[h] == 0) continue; /* no label in this batch */
-            loss_sum[h] += loss[h] * weight[h];
-            weight_sum[h] += weight[h];
-        }
+        BAL_TRY(run_batch(set, network, &batch, done, &sums, err));
         done += batch.size;
     }
-    for (int32_t h = 0; h < n_heads; h++) {
-        set->loss[h] = weight_sum[h] > 0 ? loss_sum[h] / weight_sum[h] : NAN;
+    for (int32_t h = 0; h < set->dataset->n_heads; h++) {
+        set->loss[h] = sums.weight[h] > 0 ? sums.loss[h] / sums.weight[h] : NAN;
         BAL_TRY(score_head(set, h, err));
     }
     return BAL_OK;
+}
+
+const bal_metric *bal_head_loss_metric(const bal_recipe_head *head) {
+    const bal_loss *loss = bal_loss_find(head->loss.kind);
+    return loss && loss->metric ? bal_metric_find(loss->metric) : NULL;
 }
 
 static int32_t find_head(const bal_eval_set *set, const char *name) {
@@ -130,14 +149,13 @@ static int32_t find_head(const bal_eval_set *set, const char *name) {
 static double metric_of(const bal_eval_set *set, int32_t h, const bal_scores *scores,
                         const bal_metric_path *path) {
     const bal_metric *metric = bal_metric_find(path->metric);
-    const char *reason = "";
     if (!metric || !scores) return NAN;
     int32_t class_id = -1;
     if (metric->per_class) {
         class_id = bal_class_list_find(&set->dataset->heads[h].classes, path->class_name);
         if (class_id < 0) return NAN;
     }
-    return metric->compute(scores, class_id, &reason);
+    return metric->compute(scores, class_id, NULL);
 }
 
 double bal_eval_set_metric(const bal_eval_set *set, const bal_metric_path *path) {
@@ -147,18 +165,20 @@ double bal_eval_set_metric(const bal_eval_set *set, const bal_metric_path *path)
     return metric_of(set, h, set->scores[h], path);
 }
 
-double bal_eval_set_prior_metric(const bal_eval_set *set, const bal_metric_path *path) {
+bal_status bal_eval_set_prior_metric(const bal_eval_set *set, const bal_metric_path *path,
+                                     double *ret_value, bal_error *err) {
     int32_t h = find_head(set, path->head);
-    if (h < 0 || !set->scores[h]) return NAN;
     bal_scores *prior;
-    if (bal_scores_prior(set->scores[h], &prior, NULL) != BAL_OK) return NAN;
-    bal_metric_path of = *path;
-    if (strcmp(path->metric, "loss") == 0)
-        snprintf(of.metric, sizeof of.metric, "%s",
-                 set->dataset->heads[h].labels ? "log_loss" : "mse");
-    double value = metric_of(set, h, prior, &of);
+    *ret_value = NAN;
+    if (h < 0 || !set->scores[h]) return BAL_OK;
+    BAL_TRY(bal_scores_prior(set->scores[h], &prior, err));
+    const bal_metric *loss = bal_head_loss_metric(set->dataset->heads[h].recipe);
+    if (strcmp(path->metric, "loss") != 0)
+        *ret_value = metric_of(set, h, prior, path);
+    else if (loss)
+        *ret_value = loss->compute(prior, -1, NULL);
     bal_scores_free(prior);
-    return value;
+    return BAL_OK;
 }
 
 int bal_metric_path_better(const bal_metric_path *path) {

@@ -30,8 +30,14 @@ BAL_WARN_UNUSED bal_status bal_eval_set_run(bal_eval_set *set, bal_network *netw
 /** Value of HEAD.METRIC[CLASS] or HEAD.loss of the last evaluation; NaN when undefined or unknown.
  */
 double bal_eval_set_metric(const bal_eval_set *set, const bal_metric_path *path);
-/** The prior predictor's value of the same; NaN when undefined. */
-double bal_eval_set_prior_metric(const bal_eval_set *set, const bal_metric_path *path);
+/** The prior predictor's value of the same: NaN when undefined, and for losses that are no metric.
+ * It depends on the rows alone. */
+BAL_WARN_UNUSED bal_status bal_eval_set_prior_metric(const bal_eval_set *set,
+                                                     const bal_metric_path *path, double *ret_value,
+                                                     bal_error *err);
+
+/** The metric that a head's raw loss is; NULL when it is none. */
+const bal_metric *bal_head_loss_metric(const bal_recipe_head *head);
 
 /** +1 when larger values of a metric path are better, else −1 ("loss": −1). */
 int bal_metric_path_better(const bal_metric_path *path);

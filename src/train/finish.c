@@ -51,7 +51,10 @@ static void write_per_class(const bal_head_data *head, const bal_scores *scores,
 
 static void write_prior(const bal_head_data *head, const bal_scores *scores, bal_json_out *out) {
     bal_scores *prior = NULL;
-    if (bal_scores_prior(scores, &prior, NULL) != BAL_OK) return;
+    if (bal_scores_prior(scores, &prior, NULL) != BAL_OK) {
+        out->text->failed = true; /* out of memory, like any other failure to append */
+        return;
+    }
     undefined_list ignored = {.n = 0};
     bal_json_out_key(out, "prior");
     bal_json_out_object(out);
@@ -159,10 +162,8 @@ static bal_status add_head(bal_npz_writer *writer, const bal_eval_set *set, int3
         goto out;
     }
     bal_model_head_probabilities(&shape, set->outputs[h], n, probabilities);
-    for (int64_t row = 0; row < n; row++) {
-        double entropy;
-        predictions[row] = bal_probabilities_argmax(probabilities + row * width, width, &entropy);
-    }
+    for (int64_t row = 0; row < n; row++)
+        predictions[row] = bal_model_head_class(&shape, set->outputs[h] + row * head->outputs);
     BAL_TRY_OUT(add_tensor(writer, name, "predictions", BAL_I32, rows, predictions, err));
     BAL_TRY_OUT(add_tensor(writer, name, "probabilities", BAL_F32, BAL_SHAPE2(n, width),
                            probabilities, err));
@@ -197,20 +198,29 @@ static bal_status write_predictions(const bal_trainer *trainer, const bal_eval_s
     return status;
 }
 
+/** health.json names the remedies that were tried, one per rollback, in the recipe's order. */
 static bal_status write_health(bal_trainer *trainer, bal_error *err) {
+    enum { TEXT = 96 };
     const bal_recipe_guard *guard = &trainer->recipe->guard;
-    char texts[16][96];
-    const char *tried[16];
     int32_t n = bal_guard_rollbacks(trainer->guard);
-    if (n > 16) n = 16;
     if (n > guard->n_remedies) n = guard->n_remedies;
-    for (int32_t i = 0; i < n; i++) {
-        bal_remedy_text(&guard->remedies[i], texts[i], sizeof texts[i]);
-        tried[i] = texts[i];
-    }
+    bal_arena arena = {0};
     bal_text text = {0};
-    bal_guard_health_json(trainer->guard, tried, n, bal_outcome_name(trainer->outcome), &text);
-    return bal_run_folder_put(trainer->folder, BAL_RUN_HEALTH, &text, err);
+    const char **tried = bal_arena_alloc(&arena, (size_t)n, sizeof *tried);
+    char *texts = bal_arena_alloc(&arena, (size_t)n, TEXT);
+    bal_status status;
+    if (tried && texts) {
+        for (int32_t i = 0; i < n; i++) {
+            tried[i] = texts + (size_t)i * TEXT;
+            bal_remedy_text(&guard->remedies[i], texts + (size_t)i * TEXT, TEXT);
+        }
+        bal_guard_health_json(trainer->guard, tried, n, bal_outcome_name(trainer->outcome), &text);
+        status = bal_run_folder_put(trainer->folder, BAL_RUN_HEALTH, &text, err);
+    } else {
+        status = bal_fail_memory(err, (size_t)n * TEXT);
+    }
+    bal_arena_release(&arena);
+    return status;
 }
 
 static void write_summary(const bal_trainer *trainer, const bal_eval_set *test, bool has_model,

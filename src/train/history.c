@@ -1,6 +1,7 @@
 /* The rows a run writes while it goes: metrics.jsonl and results.csv at every evaluation,
  * incidents.jsonl; and the two logs made from them at the end, training_log.json and
- * diversity_history.json. */
+ * diversity_history.json. The first three hold everything that happened, the last two only the way
+ * that led to the weights: what was rolled back is not in them. */
 #include <math.h>
 #include <string.h>
 
@@ -33,8 +34,33 @@ static void put_json(void *to, const char *head, const char *name, double value)
     bal_json_out_named_number(to, name, value);
 }
 
-static void write_json_row(bal_trainer *trainer, const bal_decision *decision, double monitored,
-                           bal_text *text) {
+static void write_train_losses(const bal_trainer *trainer, bal_json_out *out) {
+    bal_json_out_key(out, "train");
+    bal_json_out_object(out);
+    bal_json_out_named_number(out, "loss", bal_trainer_loss(trainer));
+    for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
+        bal_json_out_key(out, trainer->dataset->heads[h].recipe->name);
+        bal_json_out_object(out);
+        bal_json_out_named_number(out, "loss", bal_trainer_head_loss(trainer, h));
+        bal_json_out_object_end(out);
+    }
+    bal_json_out_object_end(out);
+}
+
+static void write_val_metrics(const bal_trainer *trainer, bal_json_out *out) {
+    bal_json_out_key(out, "val");
+    bal_json_out_object(out);
+    for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
+        bal_json_out_key(out, trainer->dataset->heads[h].recipe->name);
+        bal_json_out_object(out);
+        each_head_metric(trainer, h, put_json, out);
+        bal_json_out_object_end(out);
+    }
+    bal_json_out_object_end(out);
+}
+
+static void write_json_row(const bal_trainer *trainer, const bal_decision *decision,
+                           double monitored, bal_text *text) {
     const bal_train_state *state = &trainer->state;
     bal_json_out out;
     bal_json_out_init(&out, text, BAL_JSON_LINE);
@@ -45,25 +71,8 @@ static void write_json_row(bal_trainer *trainer, const bal_decision *decision, d
     bal_json_out_named_integer(&out, "attempt", state->attempt);
     bal_json_out_named_number(&out, "lr", trainer->rates[bal_network_groups(trainer->network) - 1]);
     bal_json_out_named_number(&out, "grad_norm_max", state->norm_max);
-    bal_json_out_key(&out, "train");
-    bal_json_out_object(&out);
-    bal_json_out_named_number(&out, "loss", bal_trainer_loss(trainer));
-    for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
-        bal_json_out_key(&out, trainer->dataset->heads[h].recipe->name);
-        bal_json_out_object(&out);
-        bal_json_out_named_number(&out, "loss", bal_trainer_head_loss(trainer, h));
-        bal_json_out_object_end(&out);
-    }
-    bal_json_out_object_end(&out);
-    bal_json_out_key(&out, "val");
-    bal_json_out_object(&out);
-    for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
-        bal_json_out_key(&out, trainer->dataset->heads[h].recipe->name);
-        bal_json_out_object(&out);
-        each_head_metric(trainer, h, put_json, &out);
-        bal_json_out_object_end(&out);
-    }
-    bal_json_out_object_end(&out);
+    write_train_losses(trainer, &out);
+    write_val_metrics(trainer, &out);
     bal_json_out_named_number(&out, "monitor", monitored);
     bal_json_out_named_bool(&out, "eligible", decision->eligible);
     if (!decision->eligible)
@@ -126,12 +135,38 @@ bal_status bal_trainer_write_incidents(bal_trainer *trainer, const bal_incident 
 
 /* ---- logs made at the end ---- */
 
-/** All rows of metrics.jsonl as an array of objects. */
+/** Leave out the rows that a rollback has undone: those before a row of the same or an earlier
+ *  epoch. What is left is the way the weights came. */
+static bal_status drop_undone(json_t *rows, json_t **ret_kept, bal_error *err) {
+    json_t *kept = json_array();
+    bool fine = kept != NULL;
+    for (size_t i = 0; fine && i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        int64_t epoch = json_integer_value(json_object_get(row, "epoch"));
+        size_t n = json_array_size(kept);
+        while (n > 0 &&
+               json_integer_value(json_object_get(json_array_get(kept, n - 1), "epoch")) >= epoch)
+            json_array_remove(kept, --n);
+        fine = json_array_append(kept, row) == 0;
+    }
+    if (fine) {
+        *ret_kept = kept;
+        return BAL_OK;
+    }
+    json_decref(kept);
+    return bal_fail_memory(err, 0);
+}
+
+/** The rows of metrics.jsonl that have not been undone, as an array of objects. */
 static bal_status read_rows(const bal_trainer *trainer, json_t **ret_rows, bal_error *err) {
     char *path = bal_run_folder_path(trainer->folder, BAL_RUN_METRICS);
     if (!path) return bal_fail_memory(err, 0);
-    bal_status status = bal_json_read_lines(path, ret_rows, err);
+    json_t *all;
+    bal_status status = bal_json_read_lines(path, &all, err);
     bal_free(path);
+    if (status != BAL_OK) return status;
+    status = drop_undone(all, ret_rows, err);
+    json_decref(all);
     return status;
 }
 
@@ -192,9 +227,23 @@ static void write_training_log(const bal_trainer *trainer, const json_t *rows, b
     bal_text_puts(text, "\n");
 }
 
-static void write_diversity(const bal_trainer *trainer, const json_t *rows, bal_text *text) {
+static void put_diversity(const bal_head_data *head, const json_t *row, bal_json_out *out) {
     static const char *const names[] = {"unique_predictions", "most_common_share",
                                         "normalized_entropy", "accuracy"};
+    const char *name = head->recipe->name;
+    bal_json_out_object(out);
+    bal_json_out_named_integer(out, "epoch", json_integer_value(json_object_get(row, "epoch")));
+    bal_json_out_named_string(out, "head", name);
+    bal_json_out_named_integer(out, "classes", head->classes.count);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        bal_json_out_key(out, names[i]);
+        put_value(out, value_at(row, "val", name, names[i]));
+    }
+    bal_json_out_object_end(out);
+}
+
+/** Every few epochs, and at the last evaluation. */
+static void write_diversity(const bal_trainer *trainer, const json_t *rows, bal_text *text) {
     int64_t every = trainer->recipe->report.diversity_every;
     size_t n_rows = json_array_size(rows);
     bal_json_out out;
@@ -204,19 +253,9 @@ static void write_diversity(const bal_trainer *trainer, const json_t *rows, bal_
         const json_t *row = json_array_get(rows, i);
         int64_t epoch = json_integer_value(json_object_get(row, "epoch"));
         if (epoch % every != 0 && i + 1 < n_rows) continue;
-        for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
-            const bal_head_data *head = &trainer->dataset->heads[h];
-            if (!head->labels) continue;
-            bal_json_out_object(&out);
-            bal_json_out_named_integer(&out, "epoch", epoch);
-            bal_json_out_named_string(&out, "head", head->recipe->name);
-            bal_json_out_named_integer(&out, "classes", head->classes.count);
-            for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-                bal_json_out_key(&out, names[k]);
-                put_value(&out, value_at(row, "val", head->recipe->name, names[k]));
-            }
-            bal_json_out_object_end(&out);
-        }
+        for (int32_t h = 0; h < trainer->dataset->n_heads; h++)
+            if (trainer->dataset->heads[h].labels)
+                put_diversity(&trainer->dataset->heads[h], row, &out);
     }
     bal_json_out_array_end(&out);
     bal_text_puts(text, "\n");

@@ -36,6 +36,8 @@ int32_t bal_predictor_features(const bal_predictor *predictor);
 const char *const *bal_predictor_feature_names(const bal_predictor *predictor);
 int32_t bal_predictor_heads(const bal_predictor *predictor);
 const bal_model_head *bal_predictor_head(const bal_predictor *predictor, int32_t head);
+/** How features are scaled before they reach the network. */
+const bal_scaler *bal_predictor_scaler(const bal_predictor *predictor);
 /** How rows were read when the model was trained: "npz", "csv", "simulated", and for npz the names
  * of the feature arrays. */
 const char *bal_predictor_data_kind(const bal_predictor *predictor);
@@ -48,16 +50,20 @@ const char *const *bal_predictor_arrays(const bal_predictor *predictor, int32_t 
 BAL_WARN_UNUSED bal_status bal_predictor_run(bal_predictor *predictor, const float *x, int64_t rows,
                                              float *const *ret_outputs, bal_error *err);
 
-/** Probabilities of a head from its raw outputs: softmax [rows, C], or [rows, 2] for binary. Values
- * are copied. */
+/* ---- answers.c ---- */
+
+/** Probabilities of a head from its raw outputs: softmax [rows, C], or [rows, 2] for binary; NaN
+ * for rows whose outputs are not finite. Values are copied. */
 void bal_model_head_probabilities(const bal_model_head *head, const float *outputs, int64_t rows,
                                   float *ret_probabilities);
-/** Most likely class of a row of probabilities and its entropy in nats. NaN rows give −1. */
-int32_t bal_probabilities_argmax(const float *probabilities, int32_t classes, double *ret_entropy);
+/** The class that one row of outputs stands for, as evaluation counts it (bal_predict_class). */
+int32_t bal_model_head_class(const bal_model_head *head, const float *outputs);
+/** Entropy of a row of probabilities in nats; NaN for NaN. */
+double bal_probabilities_entropy(const float *probabilities, int32_t classes);
 
-/** Try the model on `rows` random inputs drawn from the training distribution's scale (standard
- * normal after scaling): a model that answers the same to all of them is not listening. Appends one
- * JSON object. */
+/** Try the model on `rows` random inputs of the training rows' scale (after scaling standard
+ * normal, or uniform in 0..1 for minmax): a model that answers the same to all of them is not
+ * listening. Appends one JSON object. */
 BAL_WARN_UNUSED bal_status bal_predictor_try(bal_predictor *predictor, int64_t rows, uint64_t seed,
                                              bal_json_out *out, bal_error *err);
 

@@ -117,6 +117,10 @@ bal_status bal_model_graph_write(const bal_graph *graph, const char *const *name
 
 enum { IDS_MAX = 1 << 20, IN_MAX = 4096 };
 
+/* Elements of all values computed for one batch: 1 GiB of f32. A file must not be able to ask for
+ * all the memory there is. */
+static const int64_t computed_max = 1 << 28;
+
 /** A graph being rebuilt: file ids to values. */
 typedef struct graph_reader {
     bal_graph *graph;
@@ -124,6 +128,7 @@ typedef struct graph_reader {
     bal_value *value; /* [ids] */
     bool *known;
     int64_t ids;
+    int64_t computed; /* elements of computed values so far */
     bal_error *err;
 } graph_reader;
 
@@ -237,38 +242,63 @@ static bal_status read_attrs(const graph_reader *reader, const bal_op *op, const
     return BAL_OK;
 }
 
-static bal_status read_node(graph_reader *reader, const json_t *item) {
+/** The op of a node, when it is one that a model may have. */
+static bal_status read_op(const graph_reader *reader, const json_t *item, const bal_op **ret_op) {
     const char *name = json_string_value(json_object_get(item, "op"));
-    const json_t *in = json_object_get(item, "in"), *out = json_object_get(item, "out");
     const bal_op *op = name ? bal_op_find(name) : NULL;
     if (!op)
         return bal_fail(reader->err, BAL_EFORMAT,
-                        "model graph: unknown op '%.64s'; the file may come "
-                        "from a newer version",
+                        "model graph: unknown op '%.64s'; the file may come from a newer version",
                         name ? name : "");
     if (op->flags & (BAL_OP_EFFECT | BAL_OP_RANDOM))
         return bal_fail(reader->err, BAL_EFORMAT, "model graph: op '%s' has no place in a model",
                         name);
-    size_t n_in = json_array_size(in), n_out = json_array_size(out);
-    if (n_in > IN_MAX || n_out != (size_t)op->n_out)
-        return malformed(reader, "a node has the wrong number of values");
-    bal_attr attrs[BAL_ATTR_MAX] = {{0}};
-    BAL_TRY(read_attrs(reader, op, json_object_get(item, "attrs"), attrs));
+    *ret_op = op;
+    return BAL_OK;
+}
+
+static bal_status add_node(graph_reader *reader, const bal_op *op, const json_t *in,
+                           const bal_attr *attrs, bal_value *ret_first) {
+    size_t n_in = json_array_size(in);
+    if (n_in > IN_MAX) return malformed(reader, "a node has too many inputs");
     bal_value *values = bal_calloc(n_in, sizeof *values);
     if (!values) return bal_fail_memory(reader->err, n_in * sizeof *values);
     bal_status status = BAL_OK;
     for (size_t i = 0; i < n_in && status == BAL_OK; i++)
         status = get_value(reader, json_array_get(in, i), &values[i]);
-    bal_value first = BAL_NO_VALUE;
     if (status == BAL_OK) {
-        first = bal_graph_add(reader->graph, op, values, (int32_t)n_in, attrs);
+        *ret_first = bal_graph_add(reader->graph, op, values, (int32_t)n_in, attrs);
         status = bal_graph_check(reader->graph, reader->err);
     }
     bal_free(values);
-    for (size_t i = 0; i < n_out && status == BAL_OK; i++)
-        status = set_value(reader, json_array_get(out, i),
-                           bal_graph_output(reader->graph, first, (int32_t)i));
     return status;
+}
+
+static bal_status count_elements(graph_reader *reader, bal_value value) {
+    bal_shape shape = bal_graph_shape(reader->graph, value);
+    int64_t count = bal_shape_count(&shape);
+    if (count > computed_max - reader->computed)
+        return malformed(reader, "it asks for more memory than a model may have");
+    reader->computed += count;
+    return BAL_OK;
+}
+
+static bal_status read_node(graph_reader *reader, const json_t *item) {
+    const json_t *out = json_object_get(item, "out");
+    const bal_op *op = NULL;
+    bal_attr attrs[BAL_ATTR_MAX] = {{0}};
+    bal_value first = BAL_NO_VALUE;
+    BAL_TRY(read_op(reader, item, &op));
+    if (json_array_size(out) != (size_t)op->n_out)
+        return malformed(reader, "a node has the wrong number of outputs");
+    BAL_TRY(read_attrs(reader, op, json_object_get(item, "attrs"), attrs));
+    BAL_TRY(add_node(reader, op, json_object_get(item, "in"), attrs, &first));
+    for (int32_t i = 0; i < op->n_out; i++) {
+        bal_value value = bal_graph_output(reader->graph, first, i);
+        BAL_TRY(count_elements(reader, value));
+        BAL_TRY(set_value(reader, json_array_get(out, (size_t)i), value));
+    }
+    return BAL_OK;
 }
 
 static bal_status read_outputs(const graph_reader *reader, const json_t *items,
@@ -282,7 +312,10 @@ static bal_status read_outputs(const graph_reader *reader, const json_t *items,
             if (name && strcmp(name, names[h]) == 0)
                 BAL_TRY(get_value(reader, json_object_get(item, "id"), &ret_outputs[h]));
         }
-        if (!bal_value_is_some(ret_outputs[h])) return malformed(reader, "an output is missing");
+        const bal_value_info *info = bal_graph_info(reader->graph, ret_outputs[h]);
+        if (!bal_value_is_some(ret_outputs[h]) || info->kind != BAL_VALUE_COMPUTED ||
+            info->dtype != BAL_F32)
+            return malformed(reader, "an output is missing or not computed");
     }
     return BAL_OK;
 }
@@ -307,25 +340,34 @@ static int64_t count_ids(const json_t *object) {
     return count < IDS_MAX ? (int64_t)count : IDS_MAX;
 }
 
+static bal_status read_all(graph_reader *reader, const json_t *object, const char *const *names,
+                           int32_t n_outputs, bal_value *ret_outputs) {
+    size_t ids = (size_t)reader->ids;
+    reader->value = bal_calloc(ids, sizeof *reader->value);
+    reader->known = bal_calloc(ids, sizeof *reader->known);
+    if (!reader->value || !reader->known)
+        return bal_fail_memory(reader->err, ids * sizeof *reader->value);
+    BAL_TRY(bal_graph_new(bal_op_table, BAL_F32, &reader->graph, reader->err));
+    BAL_TRY(read_graph(reader, object));
+    return read_outputs(reader, json_object_get(object, "outputs"), names, n_outputs, ret_outputs);
+}
+
 bal_status bal_model_graph_read(const json_t *object, int64_t batch, const char *const *names,
                                 int32_t n_outputs, bal_graph **ret_graph, bal_value *ret_outputs,
                                 bal_error *err) {
-    graph_reader reader = {.batch = batch, .ids = count_ids(object), .err = err};
+    bal_error why = {0};
+    bal_value outputs[BAL_MODEL_OUTPUTS_MAX];
+    graph_reader reader = {.batch = batch, .ids = count_ids(object), .err = &why};
     if (reader.ids == 0) return bal_fail(err, BAL_EFORMAT, "model graph: it is empty");
-    reader.value = bal_calloc((size_t)reader.ids, sizeof *reader.value);
-    reader.known = bal_calloc((size_t)reader.ids, sizeof *reader.known);
-    bal_status status = reader.value && reader.known
-                            ? bal_graph_new(bal_op_table, BAL_F32, &reader.graph, err)
-                            : bal_fail_memory(err, (size_t)reader.ids * sizeof *reader.value);
-    if (status == BAL_OK) status = read_graph(&reader, object);
-    if (status == BAL_OK)
-        status = read_outputs(&reader, json_object_get(object, "outputs"), names, n_outputs,
-                              ret_outputs);
+    bal_status status = read_all(&reader, object, names, n_outputs, outputs);
     bal_free(reader.value);
     bal_free(reader.known);
-    if (status == BAL_OK)
+    if (status == BAL_OK) {
+        memcpy(ret_outputs, outputs, (size_t)n_outputs * sizeof *outputs);
         *ret_graph = reader.graph;
-    else
-        bal_graph_free(reader.graph);
-    return status;
+        return BAL_OK;
+    }
+    bal_graph_free(reader.graph);
+    /* Whatever a builder says to it, it is the file that is wrong. */
+    return bal_fail(err, status == BAL_ENOMEM ? BAL_ENOMEM : BAL_EFORMAT, "%s", why.message);
 }

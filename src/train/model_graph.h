@@ -19,8 +19,10 @@ BAL_WARN_UNUSED bal_status bal_model_graph_write(const bal_graph *graph, const c
                                                  const bal_value *values, int32_t n_outputs,
                                                  bal_json_out *out, bal_error *err);
 
-/** Rebuild for a batch size. ret_outputs has room for n_outputs values, found by `names`.
- *  BAL_EFORMAT says what is wrong. */
+#define BAL_MODEL_OUTPUTS_MAX 64
+
+/** Rebuild for a batch size. ret_outputs has room for n_outputs values, at most
+ *  BAL_MODEL_OUTPUTS_MAX, found by `names`: computed f32 values. BAL_EFORMAT says what is wrong. */
 BAL_WARN_UNUSED bal_status bal_model_graph_read(const json_t *object, int64_t batch,
                                                 const char *const *names, int32_t n_outputs,
                                                 bal_graph **ret_graph, bal_value *ret_outputs,

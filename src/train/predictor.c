@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/random.h"
 #include "format/json.h"
 #include "format/safetensors.h"
 #include "train/model_file.h"
@@ -157,6 +156,8 @@ static bal_status fill_store(bal_predictor *predictor, const bal_safetensors *fi
     const bal_graph *graph = predictor->graph;
     for (int32_t id = 0; id < bal_graph_value_count(graph); id++) {
         const bal_value_info *info = bal_graph_info(graph, (bal_value){id});
+        if (info->kind == BAL_VALUE_INPUT && strcmp(info->name, "x") != 0)
+            return bad("its network has inputs other than x", err);
         if (info->kind != BAL_VALUE_PARAMETER && info->kind != BAL_VALUE_STATE) continue;
         const bal_safetensor *tensor = bal_safetensors_find(file, info->name);
         if (!tensor || tensor->dtype != BAL_F32 || !bal_shape_equal(&tensor->shape, &info->shape))
@@ -174,13 +175,23 @@ static bal_status fill_store(bal_predictor *predictor, const bal_safetensors *fi
     return BAL_OK;
 }
 
+static bal_status bind(bal_predictor *predictor, bal_value x, bal_binding **bindings, size_t *n,
+                       bal_error *err) {
+    size_t capacity = 0;
+    BAL_TRY(bal_store_bind(&predictor->store, predictor->graph, bindings, n, &capacity, err));
+    if (!bal_reserve(*bindings, capacity, *n + 1)) return bal_fail_memory(err, sizeof **bindings);
+    (*bindings)[(*n)++] = (bal_binding){x, predictor->input, 0};
+    return BAL_OK;
+}
+
 static bal_status compile(bal_predictor *predictor, bal_error *err) {
     bal_graph *graph = predictor->graph;
     size_t bytes = (size_t)BATCH * (size_t)predictor->n_features * sizeof(float);
     bal_value x = bal_graph_find(graph, "x");
     bal_shape shape = bal_graph_shape(graph, x);
     bal_shape wanted = BAL_SHAPE2(BATCH, predictor->n_features);
-    if (!bal_value_is_some(x) || !bal_shape_equal(&shape, &wanted))
+    if (!bal_value_is_some(x) || bal_graph_info(graph, x)->kind != BAL_VALUE_INPUT ||
+        !bal_shape_equal(&shape, &wanted))
         return bad("its input does not fit its features", err);
     bal_graph_fuse(graph, predictor->outputs, predictor->n_heads);
     bal_graph_prune(graph, predictor->outputs, predictor->n_heads);
@@ -188,25 +199,20 @@ static bal_status compile(bal_predictor *predictor, bal_error *err) {
     BAL_TRY(bal_buffer_new(predictor->backend, bytes, &predictor->input, err));
     if (!(predictor->batch = bal_calloc(bytes, 1))) return bal_fail_memory(err, bytes);
     bal_binding *bindings = NULL;
-    size_t n = 0, capacity = 0;
-    bal_status status = bal_store_bind(&predictor->store, graph, &bindings, &n, &capacity, err);
-    if (status == BAL_OK && !bal_reserve(bindings, capacity, n + 1))
-        status = bal_fail_memory(err, sizeof *bindings);
-    if (status == BAL_OK) {
-        bindings[n++] = (bal_binding){x, predictor->input, 0};
+    size_t n = 0;
+    bal_status status = bind(predictor, x, &bindings, &n, err);
+    if (status == BAL_OK)
         status = bal_program_compile(predictor->backend, graph, bindings, n, predictor->outputs,
                                      (size_t)predictor->n_heads, &predictor->program, err);
-    }
     bal_free(bindings);
     return status;
 }
 
-static bal_status load(bal_predictor *predictor, const bal_safetensors *file, const char *path,
-                       bal_error *err) {
+static bal_status load(bal_predictor *predictor, const bal_safetensors *file, bal_error *err) {
     const char *text = bal_safetensors_metadata(file, "ballast");
     json_t *root = NULL;
     if (!text) return bad("it has no 'ballast' metadata, so it is not a model of ours", err);
-    BAL_TRY(bal_json_parse(text, strlen(text), path, &root, err));
+    BAL_TRY(bal_json_parse(text, strlen(text), "description", &root, err));
     bal_status status = read_description(predictor, root, err);
     if (status == BAL_OK) status = read_scaler(predictor, root, file, err);
     if (status == BAL_OK) status = read_graph(predictor, root, err);
@@ -224,15 +230,17 @@ bal_status bal_predictor_open(const char *path, bal_backend *backend, bal_predic
     bal_status status = predictor ? BAL_OK : bal_fail_memory(err, sizeof *predictor);
     if (status == BAL_OK) {
         predictor->backend = backend;
-        status = load(predictor, file, path, err);
+        bal_error why = {0};
+        status = load(predictor, file, &why);
+        /* Whatever refuses it, it is the file that is wrong. */
+        if (status != BAL_OK && status != BAL_ENOMEM) status = BAL_EFORMAT;
+        if (status != BAL_OK) bal_fail(err, status, "%s: %s", path, why.message);
     }
     bal_safetensors_close(file);
-    if (status == BAL_OK) {
+    if (status == BAL_OK)
         *ret_predictor = predictor;
-        return BAL_OK;
-    }
-    bal_predictor_close(predictor);
-    bal_error_prefix(err, "%s", path);
+    else
+        bal_predictor_close(predictor);
     return status;
 }
 
@@ -279,6 +287,9 @@ int32_t bal_predictor_heads(const bal_predictor *predictor) {
 const bal_model_head *bal_predictor_head(const bal_predictor *predictor, int32_t head) {
     return &predictor->heads[head];
 }
+const bal_scaler *bal_predictor_scaler(const bal_predictor *predictor) {
+    return &predictor->scaler;
+}
 const char *bal_predictor_data_kind(const bal_predictor *predictor) {
     return predictor->data_kind;
 }
@@ -299,32 +310,34 @@ static bal_status check_finite(const bal_predictor *predictor, const float *x, i
     return BAL_OK;
 }
 
+/** Outputs of a head for the first rows of the batch. */
+static bal_status read_rows(bal_predictor *predictor, int32_t h, int64_t rows, float *ret_rows,
+                            bal_error *err) {
+    size_t width = (size_t)predictor->heads[h].outputs;
+    size_t bytes = BATCH * width * sizeof(float);
+    bal_value output = predictor->outputs[h];
+    if (rows == BATCH) return bal_program_read(predictor->program, output, ret_rows, bytes, err);
+    float *all = bal_calloc(bytes, 1);
+    if (!all) return bal_fail_memory(err, bytes);
+    bal_status status = bal_program_read(predictor->program, output, all, bytes, err);
+    if (status == BAL_OK) memcpy(ret_rows, all, (size_t)rows * width * sizeof *all);
+    bal_free(all);
+    return status;
+}
+
 static bal_status run_batch(bal_predictor *predictor, const float *x, int64_t first, int64_t rows,
                             float *const *ret_outputs, bal_error *err) {
     size_t width = (size_t)predictor->n_features, used = (size_t)rows * width;
+    BAL_TRY(check_finite(predictor, x + (size_t)first * width, first, rows, err));
     memcpy(predictor->batch, x + (size_t)first * width, used * sizeof(float));
-    BAL_TRY(check_finite(predictor, predictor->batch, first, rows, err));
-    bal_scaler_apply(&predictor->scaler, predictor->batch, rows);
     memset(predictor->batch + used, 0, (BATCH * width - used) * sizeof(float));
+    bal_scaler_apply(&predictor->scaler, predictor->batch, rows);
     BAL_TRY(bal_buffer_upload(predictor->input, 0, predictor->batch, BATCH * width * sizeof(float),
                               err));
     BAL_TRY(bal_program_run(predictor->program, err));
-    for (int32_t h = 0; h < predictor->n_heads; h++) {
-        size_t outputs = (size_t)predictor->heads[h].outputs;
-        float *to = ret_outputs[h] + (size_t)first * outputs;
-        if (rows == BATCH) {
-            BAL_TRY(bal_program_read(predictor->program, predictor->outputs[h], to,
-                                     BATCH * outputs * sizeof(float), err));
-            continue;
-        }
-        float *all = bal_calloc(BATCH * outputs, sizeof *all);
-        if (!all) return bal_fail_memory(err, BATCH * outputs * sizeof *all);
-        bal_status status = bal_program_read(predictor->program, predictor->outputs[h], all,
-                                             BATCH * outputs * sizeof(float), err);
-        if (status == BAL_OK) memcpy(to, all, (size_t)rows * outputs * sizeof(float));
-        bal_free(all);
-        if (status != BAL_OK) return status;
-    }
+    for (int32_t h = 0; h < predictor->n_heads; h++)
+        BAL_TRY(read_rows(predictor, h, rows, ret_outputs[h] + first * predictor->heads[h].outputs,
+                          err));
     return BAL_OK;
 }
 
@@ -335,140 +348,4 @@ bal_status bal_predictor_run(bal_predictor *predictor, const float *x, int64_t r
         BAL_TRY(run_batch(predictor, x, first, n, ret_outputs, err));
     }
     return BAL_OK;
-}
-
-static void softmax_row(const float *logits, int32_t n, float *ret_row) {
-    double most = -INFINITY, sum = 0;
-    for (int32_t c = 0; c < n; c++)
-        if (logits[c] > most) most = logits[c];
-    for (int32_t c = 0; c < n; c++)
-        sum += exp(logits[c] - most);
-    for (int32_t c = 0; c < n; c++)
-        ret_row[c] = (float)(exp(logits[c] - most) / sum);
-}
-
-void bal_model_head_probabilities(const bal_model_head *head, const float *outputs, int64_t rows,
-                                  float *ret_probabilities) {
-    for (int64_t row = 0; row < rows; row++) {
-        const float *from = outputs + row * head->outputs;
-        if (head->kind == BAL_HEAD_CLASSES) {
-            softmax_row(from, head->outputs, ret_probabilities + row * head->outputs);
-        } else if (head->kind == BAL_HEAD_BINARY) {
-            double positive = 1 / (1 + exp(-(double)from[0]));
-            ret_probabilities[2 * row] = (float)(1 - positive);
-            ret_probabilities[2 * row + 1] = (float)positive;
-        } else {
-            memcpy(ret_probabilities + row * head->outputs, from,
-                   (size_t)head->outputs * sizeof *from);
-        }
-    }
-}
-
-int32_t bal_probabilities_argmax(const float *probabilities, int32_t classes, double *ret_entropy) {
-    int32_t best = -1;
-    double entropy = 0;
-    for (int32_t c = 0; c < classes; c++) {
-        double p = probabilities[c];
-        if (isnan(p)) {
-            *ret_entropy = NAN;
-            return -1;
-        }
-        if (p > 0) entropy -= p * log(p);
-        if (best < 0 || probabilities[c] > probabilities[best]) best = c;
-    }
-    *ret_entropy = entropy;
-    return best;
-}
-
-/* ---- trying the model on random inputs ---- */
-
-typedef struct response {
-    int64_t unique;
-    double most_common, entropy, variance;
-} response;
-
-static bal_status measure_response(const bal_model_head *head, const float *outputs, int64_t rows,
-                                   response *ret_response, bal_error *err) {
-    int32_t width = head->kind == BAL_HEAD_BINARY ? 2 : head->outputs;
-    float *p = bal_calloc((size_t)rows * (size_t)width, sizeof *p);
-    int64_t *counts = bal_calloc((size_t)width, sizeof *counts);
-    if (!p || !counts) {
-        bal_free(p);
-        bal_free(counts);
-        return bal_fail_memory(err, (size_t)rows * (size_t)width * sizeof *p);
-    }
-    *ret_response = (response){0};
-    bal_model_head_probabilities(head, outputs, rows, p);
-    for (int64_t row = 0; row < rows; row++) {
-        double entropy;
-        int32_t best = bal_probabilities_argmax(p + row * width, width, &entropy);
-        if (best >= 0) counts[best]++;
-    }
-    for (int32_t c = 0; c < width; c++) {
-        double share = (double)counts[c] / (double)rows, mean = 0, squares = 0;
-        ret_response->unique += counts[c] > 0;
-        if (share > ret_response->most_common) ret_response->most_common = share;
-        if (share > 0) ret_response->entropy -= share * log(share);
-        for (int64_t row = 0; row < rows; row++) {
-            mean += p[row * width + c];
-            squares += (double)p[row * width + c] * p[row * width + c];
-        }
-        mean /= (double)rows;
-        ret_response->variance += (squares / (double)rows - mean * mean) / width;
-    }
-    if (width > 1) ret_response->entropy /= log(width);
-    bal_free(p);
-    bal_free(counts);
-    return BAL_OK;
-}
-
-static bal_status write_response(const bal_model_head *head, const float *outputs, int64_t rows,
-                                 bal_json_out *out, bal_error *err) {
-    response found = {0};
-    BAL_TRY(measure_response(head, outputs, rows, &found, err));
-    bal_json_out_key(out, head->name);
-    bal_json_out_object(out);
-    bal_json_out_named_number(out, "output_variance", found.variance);
-    if (head->kind != BAL_HEAD_VALUE) {
-        bal_json_out_named_integer(out, "unique_predictions", found.unique);
-        bal_json_out_named_integer(out, "classes", head->classes.count);
-        bal_json_out_named_number(out, "most_common_share", found.most_common);
-        bal_json_out_named_number(out, "normalized_entropy", found.entropy);
-    }
-    bal_json_out_object_end(out);
-    return BAL_OK;
-}
-
-bal_status bal_predictor_try(bal_predictor *predictor, int64_t rows, uint64_t seed,
-                             bal_json_out *out, bal_error *err) {
-    int32_t n = predictor->n_features;
-    float *x = bal_calloc((size_t)rows * (size_t)n, sizeof *x);
-    float *outputs[BAL_HEADS_MAX] = {0};
-    bal_status status = x ? BAL_OK : bal_fail_memory(err, (size_t)rows * (size_t)n * sizeof *x);
-    for (int32_t h = 0; h < predictor->n_heads && status == BAL_OK; h++) {
-        outputs[h] = bal_calloc((size_t)(rows * predictor->heads[h].outputs), sizeof(float));
-        if (!outputs[h]) status = bal_fail_memory(err, (size_t)rows * sizeof(float));
-    }
-    if (status != BAL_OK) goto out;
-    bal_random random;
-    bal_random_init(&random, seed, bal_hash_name("responsiveness"));
-    for (int64_t i = 0; i < rows * n; i++) {
-        int64_t j = i % n;
-        x[i] = predictor->scaler.shift[j] +
-               predictor->scaler.scale[j] * (float)bal_random_normal(&random);
-    }
-    BAL_TRY_OUT(bal_predictor_run(predictor, x, rows, outputs, err));
-    bal_json_out_object(out);
-    bal_json_out_named_integer(out, "inputs", rows);
-    bal_json_out_key(out, "heads");
-    bal_json_out_object(out);
-    for (int32_t h = 0; h < predictor->n_heads && status == BAL_OK; h++)
-        status = write_response(&predictor->heads[h], outputs[h], rows, out, err);
-    bal_json_out_object_end(out);
-    bal_json_out_object_end(out);
-out:
-    for (int32_t h = 0; h < predictor->n_heads; h++)
-        bal_free(outputs[h]);
-    bal_free(x);
-    return status;
 }

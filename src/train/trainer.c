@@ -58,10 +58,16 @@ double bal_trainer_metric(const bal_trainer *trainer, const bal_metric_path *pat
     return NAN;
 }
 
-/** The prior predictor's value of the monitored metric; unknown for training losses. */
-static double monitored_prior(const bal_trainer *trainer) {
-    if (strcmp(trainer->monitor.split, "val") != 0) return NAN;
-    return bal_eval_set_prior_metric(&trainer->val, &trainer->monitor);
+/** The prior predictor's value of the monitored metric, the same at every evaluation; unknown for
+ *  training losses. */
+static bal_status find_monitored_prior(bal_trainer *trainer, bal_error *err) {
+    if (trainer->has_prior) return BAL_OK;
+    trainer->monitored_prior = NAN;
+    if (strcmp(trainer->monitor.split, "val") == 0)
+        BAL_TRY(bal_eval_set_prior_metric(&trainer->val, &trainer->monitor,
+                                          &trainer->monitored_prior, err));
+    trainer->has_prior = true;
+    return BAL_OK;
 }
 
 /* ---- reporting ---- */
@@ -230,6 +236,7 @@ static bal_status evaluate(bal_trainer *trainer, bool *ret_rolled_back, bal_erro
     BAL_TRY(bal_network_reset_activity(trainer->network, err));
     BAL_TRY(bal_eval_set_run(&trainer->val, trainer->network, err));
     BAL_TRY(bal_network_dead_share(trainer->network, &dead_share, err));
+    BAL_TRY(find_monitored_prior(trainer, err));
     state->evaluation++;
 
     double monitored = bal_trainer_metric(trainer, &trainer->monitor);
@@ -242,7 +249,7 @@ static bal_status evaluate(bal_trainer *trainer, bool *ret_rolled_back, bal_erro
         .scores = (const bal_scores *const *)trainer->val.scores,
         .monitored = monitored,
         .larger_is_better = bal_metric_path_better(&trainer->monitor) > 0,
-        .monitored_prior = monitored_prior(trainer),
+        .monitored_prior = trainer->monitored_prior,
         .dead_share = dead_share,
         .lookup = lookup,
         .user = trainer,

@@ -88,6 +88,8 @@ typedef struct bal_trainer {
     bal_batcher *batches; /* of the batch size in force */
     bal_eval_set val;
     bal_metric_path monitor, plateau_monitor;
+    double monitored_prior; /* known from the first evaluation on: has_prior */
+    bool has_prior;
     const bal_schedule *schedule;
 
     bal_train_state state;
