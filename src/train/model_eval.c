@@ -214,15 +214,6 @@ static bal_status take_targets(bal_eval_set *set, int32_t h, bal_error *err) {
     return BAL_OK;
 }
 
-/** The name of the metric that a head's raw loss is; NULL when it is none. */
-static const char *loss_metric(const bal_recipe_head *head) {
-    const char *kind = head->loss.kind;
-    if (strcmp(kind, "squared_error") == 0) return "mse";
-    if (strcmp(kind, "binary_cross_entropy") == 0) return "log_loss";
-    return strcmp(kind, "cross_entropy") == 0 && head->loss.label_smoothing == 0 ? "log_loss"
-                                                                                 : NULL;
-}
-
 static bal_status score(bal_eval_set *set, const bal_predictor *predictor, int32_t h,
                         bal_error *err) {
     const bal_head_data *head = &set->dataset->heads[h];
@@ -240,8 +231,9 @@ static bal_status score(bal_eval_set *set, const bal_predictor *predictor, int32
         .threshold = 0.5,
     };
     BAL_TRY(bal_scores_new(&evaluation, &set->scores[h], err));
-    const char *metric = loss_metric(head->recipe), *reason;
-    set->loss[h] = metric ? bal_metric_find(metric)->compute(set->scores[h], -1, &reason) : NAN;
+    const bal_metric *loss = bal_head_loss_metric(head->recipe);
+    const char *reason;
+    set->loss[h] = loss ? loss->compute(set->scores[h], -1, &reason) : NAN;
     return BAL_OK;
 }
 
