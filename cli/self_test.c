@@ -19,11 +19,11 @@ static const char recipe_text[] =
     "name: self-test\n"
     "data:\n"
     "  kind: simulated\n"
-    "  simulator: {name: hand_landmarks, samples: 600, classes: 4, imbalance: 1.0}\n"
+    "  simulator: {name: hand_landmarks, samples: 1200, classes: 4, imbalance: 1.0}\n"
     "model: {kind: mlp, hidden: [32]}\n"
     "heads: [{name: label, kind: classes}]\n"
     "optimizer: {kind: adam, lr: 1.0e-2}\n"
-    "train: {epochs: 4, batch_size: 32}\n"
+    "train: {epochs: 8, batch_size: 32}\n"
     "report: {plots: false}\n";
 
 enum { STEPS_BEFORE_STOP = 20 };

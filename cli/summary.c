@@ -10,54 +10,61 @@
 #include "style.h"
 #include "train/run_folder.h"
 
-enum { LABEL = 16, NUMBER = 11 };
+enum { LABEL = 14, NUMBER = 11 };
 
 /* ---- tables of metrics ---- */
 
-/** A column of the table: a metric, or a count out of all classes. */
+typedef enum column_form { FORM_SCORE, FORM_COUNT, FORM_SHARE } column_form;
+
+/** A column of the table. What says how answers are spread is not told of the prior predictor,
+ * which always gives the same one. */
 typedef struct column {
     const char *metric, *title;
-    bool of_classes, percent;
+    column_form form;
+    bool spread;
 } column;
 
 static const column class_columns[] = {
-    {"accuracy", "accuracy", false, false},
-    {"balanced_accuracy", "balanced", false, false},
-    {"macro_f1", "macro F1", false, false},
-    {"unique_predictions", "predicted", true, false},
-    {"most_common_share", "commonest", false, true},
-    {"normalized_entropy", "entropy", false, false},
-    {NULL, NULL, false, false},
+    {"accuracy", "accuracy", FORM_SCORE, false},
+    {"balanced_accuracy", "balanced", FORM_SCORE, false},
+    {"macro_f1", "macro F1", FORM_SCORE, false},
+    {"unique_predictions", "predicted", FORM_COUNT, true},
+    {"most_common_share", "top class", FORM_SHARE, true},
+    {"normalized_entropy", "entropy", FORM_SCORE, true},
+    {0},
 };
 static const column value_columns[] = {
-    {"rmse", "rmse", false, false}, {"mae", "mae", false, false},
-    {"r2", "r2", false, false},     {"correlation", "correl.", false, false},
-    {NULL, NULL, false, false},
+    {"rmse", "rmse", FORM_SCORE, false},
+    {"mae", "mae", FORM_SCORE, false},
+    {"r2", "r2", FORM_SCORE, false},
+    {"correlation", "correl.", FORM_SCORE, true},
+    {0},
 };
 
 static const column *columns_of(const json_t *head) {
     return json_object_get(head, "rmse") ? value_columns : class_columns;
 }
 
+/** "26", or "25/26" where the number of classes is known. */
 static void print_number(FILE *out, const column *about, const json_t *head) {
-    char text[32], number[24];
+    char text[48], number[24];
     double value = bal_json_number_at(head, about->metric);
     double classes = bal_json_number_at(head, "classes");
-    if (about->of_classes && !isnan(value) && !isnan(classes))
-        snprintf(text, sizeof text, "%.0f/%.0f", value, classes);
-    else if (about->of_classes && !isnan(value))
-        snprintf(text, sizeof text, "%.0f", value);
-    else if (about->percent && !isnan(value))
+    bal_score_text(value, number);
+    if (isnan(value) || about->form == FORM_SCORE)
+        snprintf(text, sizeof text, "%s", number);
+    else if (about->form == FORM_SHARE)
         snprintf(text, sizeof text, "%.1f %%", 100 * value);
     else
-        snprintf(text, sizeof text, "%s", bal_score_text(value, number));
+        snprintf(text, sizeof text, isnan(classes) ? "%.0f" : "%.0f/%.0f", value, classes);
     bal_print_padded(out, text, -NUMBER);
 }
 
-static void print_row(FILE *out, const char *label, const column *columns, const json_t *head) {
+static void print_row(FILE *out, const char *label, const column *columns, const json_t *head,
+                      bool is_prior) {
     bal_print_padded(out, label, LABEL);
     for (; columns->metric; columns++)
-        print_number(out, columns, head);
+        if (!is_prior || !columns->spread) print_number(out, columns, head);
     fputs("\n", out);
 }
 
@@ -73,11 +80,11 @@ static void print_head(FILE *out, const bal_style *style, const char *split, con
     char label[80];
     const column *columns = columns_of(head);
     snprintf(label, sizeof label, several ? "  %s %s" : "  %s", split, name);
-    print_row(out, label, columns, head);
+    print_row(out, label, columns, head, false);
     const json_t *prior = json_object_get(head, "prior");
     if (!prior) return;
     fputs(style->dim, out);
-    print_row(out, "    prior", columns, prior);
+    print_row(out, "    prior", columns, prior, true);
     fputs(style->off, out);
 }
 
