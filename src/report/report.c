@@ -22,8 +22,9 @@ typedef struct run_material {
     json_t *rows;      /* metrics.jsonl */
     json_t *incidents; /* incidents.jsonl */
     size_t n;
-    double *epoch; /* [n] */
-    bal_plot_mark marks[MARKS_MAX];
+    double *x;       /* [n] epochs, or evaluations in the order made when the run rolled back */
+    bool rolled_back;
+    bal_plot_mark marks[MARKS_MAX]; /* one per rollback: what made it necessary */
     size_t n_marks;
     bal_arena arena;
 } run_material;
@@ -55,14 +56,35 @@ static double *column(run_material *run, const char *split, const char *head, co
     return values;
 }
 
-static void collect_marks(run_material *run) {
-    for (size_t i = 0; i < json_array_size(run->incidents) && run->n_marks < MARKS_MAX; i++) {
+static int64_t attempt_of(const run_material *run, size_t row) {
+    return json_integer_value(json_object_get(json_array_get(run->rows, row), "attempt"));
+}
+
+/** Detector of the n-th incident that led to a rollback. */
+static const char *cause_of(const run_material *run, size_t n) {
+    for (size_t i = 0; i < json_array_size(run->incidents); i++) {
         const json_t *incident = json_array_get(run->incidents, i);
-        run->marks[run->n_marks++] = (bal_plot_mark){
-            .at = number_of(incident, "epoch"),
-            .label = json_string_value(json_object_get(incident, "detector")),
-        };
+        const char *action = json_string_value(json_object_get(incident, "action"));
+        if (action && strcmp(action, "recover") == 0 && n-- == 0)
+            return json_string_value(json_object_get(incident, "detector"));
     }
+    return NULL;
+}
+
+/** Where curves stand. Epochs run backwards at a rollback, so a run that had one is drawn over its
+ *  evaluations instead, in the order made. */
+static void place_rows(run_material *run) {
+    for (size_t i = 1; i < run->n; i++)
+        if (attempt_of(run, i) != attempt_of(run, i - 1)) {
+            run->rolled_back = true;
+            if (run->n_marks == MARKS_MAX) continue;
+            run->marks[run->n_marks] =
+                (bal_plot_mark){.at = (double)i + 0.5, .label = cause_of(run, run->n_marks)};
+            run->n_marks++;
+        }
+    for (size_t i = 0; i < run->n; i++)
+        run->x[i] = run->rolled_back ? (double)i + 1
+                                     : number_of(json_array_get(run->rows, i), "epoch");
 }
 
 static bal_status load(run_material *run, const char *folder, bal_error *err) {
@@ -70,11 +92,9 @@ static bal_status load(run_material *run, const char *folder, bal_error *err) {
     BAL_TRY(read_lines(&run->folder, BAL_RUN_METRICS, &run->rows, err));
     BAL_TRY(read_lines(&run->folder, BAL_RUN_INCIDENTS, &run->incidents, err));
     run->n = json_array_size(run->rows);
-    run->epoch = bal_arena_alloc(&run->arena, run->n, sizeof *run->epoch);
-    if (!run->epoch) return bal_fail_memory(err, run->n * sizeof *run->epoch);
-    for (size_t i = 0; i < run->n; i++)
-        run->epoch[i] = number_of(json_array_get(run->rows, i), "epoch");
-    collect_marks(run);
+    run->x = bal_arena_alloc(&run->arena, run->n, sizeof *run->x);
+    if (!run->x) return bal_fail_memory(err, run->n * sizeof *run->x);
+    place_rows(run);
     return BAL_OK;
 }
 
@@ -100,7 +120,7 @@ static void add_series(run_material *run, bal_plot_series *series, size_t *n, co
     for (size_t i = 0; i < run->n; i++)
         if (isfinite(values[i])) {
             series[(*n)++] =
-                (bal_plot_series){.label = label, .x = run->epoch, .y = values, .count = run->n};
+                (bal_plot_series){.label = label, .x = run->x, .y = values, .count = run->n};
             return;
         }
 }
@@ -112,7 +132,7 @@ static bal_status draw_curves(run_material *run, const char *title, const char *
     if (!path) return bal_fail_memory(err, 0);
     bal_plot_lines plot = {
         .title = title,
-        .x_label = "epoch",
+        .x_label = run->rolled_back ? "evaluation, in the order made" : "epoch",
         .y_label = y_label,
         .series = series,
         .n_series = n,
@@ -128,9 +148,9 @@ static bal_status draw_loss(run_material *run, const char *head, bal_error *err)
     size_t n = 0;
     const json_t *train = json_object_get(json_array_get(run->rows, 0), "train");
     bool own = json_object_get(json_object_get(train, head), "loss") != NULL;
-    add_series(run, series, &n, "training (with dropout and class weights)",
+    add_series(run, series, &n, "training",
                column(run, "train", own ? head : NULL, "loss"));
-    add_series(run, series, &n, "validation (raw)", column(run, "val", head, "loss"));
+    add_series(run, series, &n, "validation, unweighted", column(run, "val", head, "loss"));
     return draw_curves(run, "Loss", "loss", series, n, false, picture_path(run, head, "loss"), err);
 }
 
@@ -151,11 +171,11 @@ static bal_status draw_metrics(run_material *run, const char *head, bal_error *e
 static bal_status draw_diversity(run_material *run, const char *head, bal_error *err) {
     bal_plot_series series[SERIES_MAX];
     size_t n = 0;
-    add_series(run, series, &n, "entropy of predictions / entropy of the training prior",
+    add_series(run, series, &n, "entropy / prior's entropy",
                column(run, "val", head, "prior_entropy_ratio"));
-    add_series(run, series, &n, "normalised entropy of predictions",
+    add_series(run, series, &n, "normalised entropy",
                column(run, "val", head, "normalized_entropy"));
-    add_series(run, series, &n, "share of the most common prediction",
+    add_series(run, series, &n, "most common share",
                column(run, "val", head, "most_common_share"));
     return draw_curves(run, "Diversity of predictions", NULL, series, n, true,
                        picture_path(run, head, "diversity"), err);
