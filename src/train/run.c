@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/npy.h"
+#include "train/transfer.h"
 
 /** Everything a run holds, in the order it is made; released in the opposite order. */
 typedef struct run_parts {
@@ -40,6 +41,15 @@ static bal_status start_trainer(run_parts *parts, const bal_recipe *recipe,
                              &parts->folder, &options->hooks, err));
     parts->has_trainer = true;
     return BAL_OK;
+}
+
+/** Weights from elsewhere. Not when resuming: then they are the checkpoint's. */
+static bal_status take_over(run_parts *parts, const bal_recipe *recipe,
+                            const bal_run_options *options, bal_error *err) {
+    bal_transfer transfer;
+    if (!recipe->model.init_from[0]) return BAL_OK;
+    return bal_network_transfer(parts->trainer.network, recipe->model.init_from,
+                                &options->hooks.log, &transfer, err);
 }
 
 /* ---- what a new run writes before its first step ---- */
@@ -163,6 +173,7 @@ bal_status bal_run_train(const bal_recipe *recipe, const bal_run_options *option
     BAL_TRY_OUT(prepare(&parts, recipe, options, err));
     /* What the recipe or the data have wrong shows before a folder is claimed. */
     BAL_TRY_OUT(start_trainer(&parts, recipe, options, err));
+    BAL_TRY_OUT(take_over(&parts, recipe, options, err));
     BAL_TRY_OUT(bal_run_folder_claim(&parts.folder, options->folder, recipe->name, err));
     BAL_TRY_OUT(bal_run_folder_lock(&parts.folder, err));
     BAL_TRY_OUT(write_beginning(&parts, recipe, options, err));
