@@ -4,7 +4,7 @@
 #include "train/dataset.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -60,38 +60,74 @@ static bal_status load_table(const bal_recipe *recipe, const bal_log_sink *log,
     return status;
 }
 
-/** Leave out the rows whose label is in drop_classes. */
-static bal_status drop_rows(const bal_recipe *recipe, bal_table *table, const bal_log_sink *log,
-                            bal_error *err) {
-    const bal_recipe_data *data = &recipe->data;
-    if (data->n_drop_classes == 0) return BAL_OK;
-    const char *target = bal_head_target(recipe, &recipe->heads[0]);
-    const bal_column *column = bal_table_column(table, target);
-    int64_t *kept = bal_calloc((size_t)table->rows, sizeof *kept);
-    if (!kept) return bal_fail_memory(err, (size_t)table->rows * sizeof *kept);
-    int64_t n_kept = 0;
-    for (int64_t row = 0; row < table->rows; row++) {
-        char number[32];
-        const char *label = column->is_text ? column->text[row] : number;
-        if (!column->is_text) bal_text_format_double(column->number[row], number);
-        bool drop = false;
-        for (int32_t i = 0; label && i < data->n_drop_classes; i++)
-            if (strcmp(label, data->drop_classes[i]) == 0) drop = true;
-        if (!drop) kept[n_kept++] = row;
-    }
-    bal_log_printf(log, BAL_LOG_INFO, "left out %lld rows of dropped classes",
-                   (long long)(table->rows - n_kept));
-    bal_status status = bal_table_select(table, kept, n_kept, err);
-    bal_free(kept);
-    return status;
-}
-
 static bal_status need_column(const bal_table *table, const char *name,
                               const bal_column **ret_column, bal_error *err) {
     *ret_column = bal_table_column(table, name);
     if (*ret_column) return BAL_OK;
     return bal_fail(err, BAL_EDATA, "%s: no column or array called '%s'", table->source, name);
 }
+
+/* ---- classes left out ---- */
+
+/** Which classes of the list are to go. One that no row has is a slip. */
+static bal_status mark_dropped(const bal_recipe_data *data, const bal_class_list *classes,
+                               bool *ret_dropped, bal_error *err) {
+    for (int32_t i = 0; i < data->n_drop_classes; i++) {
+        int32_t id = bal_class_list_find(classes, data->drop_classes[i]);
+        if (id < 0)
+            return bal_fail(err, BAL_ERECIPE,
+                            "data.drop_classes: no row is of class '%s'; the %d classes go from "
+                            "'%s' to '%s'",
+                            data->drop_classes[i], (int)classes->count, classes->names[0],
+                            classes->names[classes->count - 1]);
+        ret_dropped[id] = true;
+    }
+    return BAL_OK;
+}
+
+static bal_status select_rows(const bal_recipe *recipe, bal_table *table,
+                              const bal_class_list *classes, const int32_t *ids, bool *dropped,
+                              int64_t *kept, const bal_log_sink *log, bal_error *err) {
+    int64_t n_kept = 0;
+    BAL_TRY(mark_dropped(&recipe->data, classes, dropped, err));
+    for (int64_t row = 0; row < table->rows; row++)
+        if (ids[row] < 0 || !dropped[ids[row]]) kept[n_kept++] = row;
+    bal_log_printf(log, BAL_LOG_INFO, "left out %lld rows of %d classes",
+                   (long long)(table->rows - n_kept), (int)recipe->data.n_drop_classes);
+    return bal_table_select(table, kept, n_kept, err);
+}
+
+/** Leave out the rows of the first head's classes that are listed in drop_classes. */
+static bal_status drop_rows(const bal_recipe *recipe, bal_table *table, const bal_log_sink *log,
+                            bal_error *err) {
+    if (recipe->data.n_drop_classes == 0) return BAL_OK;
+    const bal_column *column;
+    bal_class_list classes = {0};
+    size_t rows = (size_t)table->rows;
+    int32_t *ids = NULL;
+    int64_t *kept = NULL;
+    bool *dropped = NULL;
+    bal_status status;
+    BAL_TRY_OUT(need_column(table, bal_head_target(recipe, &recipe->heads[0]), &column, err));
+    BAL_TRY_OUT(bal_class_list_build(&classes, column, table->rows, err));
+    ids = bal_calloc(rows, sizeof *ids);
+    kept = bal_calloc(rows, sizeof *kept);
+    dropped = bal_calloc((size_t)classes.count, sizeof *dropped);
+    if (!ids || !kept || !dropped) {
+        status = bal_fail_memory(err, rows * sizeof *kept);
+        goto out;
+    }
+    BAL_TRY_OUT(bal_class_list_encode(&classes, column, table->rows, true, ids, NULL, err));
+    status = select_rows(recipe, table, &classes, ids, dropped, kept, log, err);
+out:
+    bal_free(ids);
+    bal_free(kept);
+    bal_free(dropped);
+    bal_class_list_release(&classes);
+    return status;
+}
+
+/* ---- labels and targets ---- */
 
 static bal_status encode_labels(bal_head_data *head, const bal_recipe *recipe,
                                 const bal_column *column, int64_t rows, int64_t *unknown,
@@ -150,29 +186,45 @@ static const bal_head_data *stratifying_head(const bal_dataset *dataset) {
     return NULL;
 }
 
+/** A part's rows become `wanted` of them, stratified. */
+static bal_status shrink_part(bal_dataset *dataset, int part, int64_t wanted, int64_t seed,
+                              bal_error *err) {
+    const bal_head_data *head = stratifying_head(dataset);
+    int64_t have = dataset->split.count[part], kept = 0;
+    int64_t *rows = bal_calloc((size_t)have, sizeof *rows);
+    if (!rows) return bal_fail_memory(err, (size_t)have * sizeof *rows);
+    bal_status status =
+        bal_split_subset(dataset->split.rows[part], have, head ? head->labels : NULL,
+                         head ? head->classes.count : 0, wanted, (uint64_t)seed, rows, &kept, err);
+    if (status != BAL_OK) {
+        bal_free(rows);
+        return status;
+    }
+    bal_free(dataset->split.rows[part]);
+    dataset->split.rows[part] = rows;
+    dataset->split.count[part] = kept;
+    return BAL_OK;
+}
+
+/** Development mode: that many rows, shared out among the parts as all rows are; no part that has
+ *  rows loses its last. */
 static bal_status shrink_to_sample(bal_dataset *dataset, const bal_recipe *recipe,
                                    const bal_log_sink *log, bal_error *err) {
-    int64_t wanted = recipe->data.dev_samples, total = dataset->table->rows;
+    int64_t wanted = recipe->data.dev_samples, total = 0, before = 0, given = 0;
+    for (int part = 0; part < BAL_SPLIT_COUNT; part++)
+        total += dataset->split.count[part];
     if (wanted <= 0 || wanted >= total) return BAL_OK;
-    const bal_head_data *head = stratifying_head(dataset);
     for (int part = 0; part < BAL_SPLIT_COUNT; part++) {
-        int64_t have = dataset->split.count[part], kept = 0;
-        int64_t share = (have * wanted + total - 1) / total;
+        int64_t have = dataset->split.count[part];
         if (have == 0) continue;
-        int64_t *rows = bal_calloc((size_t)have, sizeof *rows);
-        if (!rows) return bal_fail_memory(err, (size_t)have * sizeof *rows);
-        bal_status status = bal_split_subset(
-            dataset->split.rows[part], have, head ? head->labels : NULL,
-            head ? head->classes.count : 0, share, (uint64_t)recipe->seed, rows, &kept, err);
-        if (status != BAL_OK) {
-            bal_free(rows);
-            return status;
-        }
-        bal_free(dataset->split.rows[part]);
-        dataset->split.rows[part] = rows;
-        dataset->split.count[part] = kept;
+        /* Up to here ⌊rows so far · wanted / total⌋: the shares sum to what is wanted. */
+        before += have;
+        int64_t share = (int64_t)((double)before * (double)wanted / (double)total) - given;
+        if (share < 1) share = 1;
+        given += share;
+        BAL_TRY(shrink_part(dataset, part, share, recipe->seed, err));
     }
-    bal_log_printf(log, BAL_LOG_INFO, "development mode: %lld of %lld rows", (long long)wanted,
+    bal_log_printf(log, BAL_LOG_INFO, "development mode: %lld of %lld rows", (long long)given,
                    (long long)total);
     return BAL_OK;
 }
@@ -194,76 +246,86 @@ static bal_status split_rows(bal_dataset *dataset, const bal_recipe *recipe,
     return shrink_to_sample(dataset, recipe, log, err);
 }
 
-/** Class weights by class id; explicit ones may be given by name. */
-static bal_status weigh_classes(bal_head_data *head, bal_error *err) {
+/* ---- what is learned from the training rows ---- */
+
+static bal_status fail_weights(const bal_head_data *head, const char *what, const char *name,
+                               bal_error *err) {
+    const bal_place *place = &head->recipe->class_weights.place;
+    return bal_fail(err, BAL_ERECIPE, "%s:%d:%d: class_weights of head '%s': %s%s%s", place->file,
+                    place->line, place->column, head->recipe->name, what, name ? ": " : "",
+                    name ? name : "");
+}
+
+/** The recipe's explicit weights by class id: given by name or by place; 1 for classes not named.
+ */
+static bal_status place_weights(const bal_head_data *head, double *ret_given, bal_error *err) {
     const bal_recipe_class_weights *wanted = &head->recipe->class_weights;
     int32_t classes = head->classes.count;
-    if (strcmp(wanted->kind, "none") == 0) return BAL_OK;
-    double *given = bal_calloc((size_t)classes, sizeof *given);
-    head->class_weights = bal_calloc((size_t)classes, sizeof *head->class_weights);
-    bal_status status = BAL_OK;
-    if (!given || !head->class_weights) {
-        status = bal_fail_memory(err, (size_t)classes * sizeof *given);
-        goto out;
-    }
+    char what[96];
     if (wanted->n_values > 0 && !wanted->names && wanted->n_values != classes) {
-        status = bal_fail(err, BAL_ERECIPE,
-                          "%s:%d:%d: class_weights lists %d values but head '%s' has %d classes",
-                          wanted->place.file, wanted->place.line, wanted->place.column,
-                          (int)wanted->n_values, head->recipe->name, (int)classes);
-        goto out;
+        snprintf(what, sizeof what, "%d values for %d classes", (int)wanted->n_values,
+                 (int)classes);
+        return fail_weights(head, what, NULL, err);
     }
     for (int32_t i = 0; i < classes; i++)
-        given[i] = 1;
+        ret_given[i] = 1;
     for (int32_t i = 0; i < wanted->n_values; i++) {
         int32_t id = wanted->names ? bal_class_list_find(&head->classes, wanted->names[i]) : i;
-        if (id < 0) {
-            status = bal_fail(err, BAL_ERECIPE,
-                              "%s:%d:%d: class_weights names '%s', which is not a "
-                              "class of head '%s'",
-                              wanted->place.file, wanted->place.line, wanted->place.column,
-                              wanted->names[i], head->recipe->name);
-            goto out;
-        }
-        given[id] = wanted->values[i];
+        if (id < 0) return fail_weights(head, "no class is called so", wanted->names[i], err);
+        ret_given[id] = wanted->values[i];
     }
-    bal_class_weight_options options = {
-        .beta = wanted->beta,
-        .weights = given,
-        .multiplier = wanted->multiplier,
-        .class_names = (const char *const *)head->classes.names,
-    };
-    status = bal_class_weights_compute(bal_class_weighting_find(wanted->kind), head->train_counts,
-                                       classes, &options, head->class_weights, err);
-out:
+    return BAL_OK;
+}
+
+static bal_status weigh_classes(bal_head_data *head, bal_error *err) {
+    const bal_recipe_class_weights *wanted = &head->recipe->class_weights;
+    size_t classes = (size_t)head->classes.count;
+    if (strcmp(wanted->kind, "none") == 0) return BAL_OK;
+    double *given = bal_calloc(classes, sizeof *given);
+    head->class_weights = bal_calloc(classes, sizeof *head->class_weights);
+    bal_status status = given && head->class_weights
+                            ? place_weights(head, given, err)
+                            : bal_fail_memory(err, classes * sizeof *given);
+    if (status == BAL_OK) {
+        const bal_class_weight_options options = {
+            .beta = wanted->beta,
+            .weights = given,
+            .multiplier = wanted->multiplier,
+            .class_names = (const char *const *)head->classes.names,
+        };
+        status =
+            bal_class_weights_compute(bal_class_weighting_find(wanted->kind), head->train_counts,
+                                      head->classes.count, &options, head->class_weights, err);
+    }
     bal_free(given);
     return status;
 }
 
-static bal_status fit_prior(bal_head_data *head, const bal_split *split, bal_error *err) {
-    const int64_t *train = split->rows[BAL_SPLIT_TRAIN];
-    int64_t n_train = split->count[BAL_SPLIT_TRAIN];
-    int32_t width = head->labels ? head->classes.count : head->outputs;
-    head->prior = bal_calloc((size_t)width, sizeof *head->prior);
-    head->train_counts = bal_calloc((size_t)width, sizeof *head->train_counts);
-    if (!head->prior || !head->train_counts)
-        return bal_fail_memory(err, (size_t)width * sizeof *head->prior);
-    if (!head->labels) {
-        for (int32_t k = 0; k < width; k++) {
-            double sum = 0;
-            for (int64_t i = 0; i < n_train; i++) {
-                double target = head->targets[train[i] * width + k];
-                if (isnan(target)) continue;
-                sum += target;
-                head->train_counts[k]++;
-            }
-            head->prior[k] = head->train_counts[k] ? sum / (double)head->train_counts[k] : 0;
+/** Value heads: the mean of every output's known targets. */
+static bal_status fit_means(bal_head_data *head, const int64_t *train, int64_t n_train,
+                            bal_error *err) {
+    for (int32_t k = 0; k < head->outputs; k++) {
+        double sum = 0;
+        for (int64_t i = 0; i < n_train; i++) {
+            double target = head->targets[train[i] * head->outputs + k];
+            if (isnan(target)) continue;
+            sum += target;
+            head->train_counts[k]++;
         }
-        return BAL_OK;
+        if (head->train_counts[k] == 0)
+            return bal_fail(err, BAL_EDATA, "head '%s': no training row has a value to learn from",
+                            head->recipe->name);
+        head->prior[k] = sum / (double)head->train_counts[k];
     }
-    bal_class_counts(head->labels, train, n_train, width, head->train_counts);
+    return BAL_OK;
+}
+
+static bal_status fit_frequencies(bal_head_data *head, const int64_t *train, int64_t n_train,
+                                  bal_error *err) {
+    int32_t classes = head->classes.count;
     int64_t labelled = 0, present = 0;
-    for (int32_t c = 0; c < width; c++) {
+    bal_class_counts(head->labels, train, n_train, classes, head->train_counts);
+    for (int32_t c = 0; c < classes; c++) {
         labelled += head->train_counts[c];
         present += head->train_counts[c] > 0;
     }
@@ -272,9 +334,21 @@ static bal_status fit_prior(bal_head_data *head, const bal_split *split, bal_err
                         "head '%s': the training rows hold %s; at least two classes are needed to "
                         "learn to tell them apart",
                         head->recipe->name, present ? "one class only" : "no label at all");
-    for (int32_t c = 0; c < width; c++)
+    for (int32_t c = 0; c < classes; c++)
         head->prior[c] = (double)head->train_counts[c] / (double)labelled;
     return weigh_classes(head, err);
+}
+
+static bal_status fit_prior(bal_head_data *head, const bal_split *split, bal_error *err) {
+    const int64_t *train = split->rows[BAL_SPLIT_TRAIN];
+    int64_t n_train = split->count[BAL_SPLIT_TRAIN];
+    size_t width = (size_t)(head->labels ? head->classes.count : head->outputs);
+    head->prior = bal_calloc(width, sizeof *head->prior);
+    head->train_counts = bal_calloc(width, sizeof *head->train_counts);
+    if (!head->prior || !head->train_counts)
+        return bal_fail_memory(err, width * sizeof *head->prior);
+    return head->labels ? fit_frequencies(head, train, n_train, err)
+                        : fit_means(head, train, n_train, err);
 }
 
 static bal_status scale_features(bal_dataset *dataset, const bal_recipe *recipe,
