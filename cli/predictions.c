@@ -38,13 +38,12 @@ bal_answer bal_predictions_answer(const bal_predictions *predictions, int32_t he
                                   float *p) {
     const bal_model_head *about = bal_predictor_head(predictions->predictor, head);
     const float *outputs = predictions->outputs[head] + row * about->outputs;
+    int32_t class_id = bal_model_head_class(about, outputs);
     bal_model_head_probabilities(about, outputs, 1, p);
-    double entropy = bal_probabilities_entropy(p, about->classes.count);
-    int32_t class_id = bal_predict_class(about->kind, outputs, about->classes.count, 0.5);
     return (bal_answer){
         .class_id = class_id,
         .confidence = class_id >= 0 ? p[class_id] : NAN,
-        .entropy = (float)entropy,
+        .entropy = (float)bal_probabilities_entropy(p, about->classes.count),
     };
 }
 
