@@ -208,20 +208,34 @@ static bool collect_text(bal_text *text, struct fy_token *token) {
     return failure == 0;
 }
 
-/* In single quotes '' stands for one; libfyaml makes three of two such pairs in a row. */
-static bool has_doubled_pairs(const reader *r, struct fy_token *token) {
-    if (fy_token_scalar_style(token) != FYSS_SINGLE_QUOTED) return false;
+/* What a token covers in the file; empty when that is not known. */
+static size_t token_source(const reader *r, struct fy_token *token, const char **ret_start) {
     const struct fy_mark *start = fy_token_start_mark(token), *end = fy_token_end_mark(token);
-    if (!start || !end || end->input_pos > r->length || start->input_pos >= end->input_pos)
-        return false;
-    return memmem(r->bytes + start->input_pos, end->input_pos - start->input_pos, "''''", 4);
+    *ret_start = r->bytes;
+    if (!start || !end || end->input_pos > r->length || start->input_pos > end->input_pos) return 0;
+    *ret_start = r->bytes + start->input_pos;
+    return end->input_pos - start->input_pos;
+}
+
+/* In single quotes '' stands for one; libfyaml makes three of two such pairs in a row. A block
+ * scalar without a visible character it may end with an uninitialised one. */
+static bal_status check_token(const reader *r, struct fy_token *token, position at) {
+    enum fy_scalar_style style = fy_token_scalar_style(token);
+    const char *source;
+    size_t length = token_source(r, token, &source), visible = 0;
+    if (style == FYSS_SINGLE_QUOTED && memmem(source, length, "''''", 4))
+        return fail_at(r, at, "several quotes in a row in single quotes; use double quotes");
+    if (style != FYSS_LITERAL && style != FYSS_FOLDED) return BAL_OK;
+    while (visible < length && strchr(" \r\n", source[visible]))
+        visible++;
+    if (visible == length) return fail_at(r, at, "an empty block of text (| or >); write \"\"");
+    return BAL_OK;
 }
 
 static bal_status read_token(reader *r, struct fy_token *token, position at,
                              const char **ret_text) {
     bal_text *text = &r->text;
-    if (has_doubled_pairs(r, token))
-        return fail_at(r, at, "several quotes in a row in single quotes; use double quotes");
+    BAL_TRY(check_token(r, token, at));
     bool complete = collect_text(text, token);
     if (bal_text_failed(text)) return fail_memory(r);
     if (!complete) return fail_at(r, at, "text that cannot be read; check quotes and escapes");
@@ -479,27 +493,13 @@ static bal_status read_document(reader *r) {
     return BAL_OK;
 }
 
-/* A copy that ends with a line break: without one libfyaml closes a block scalar with an
- * uninitialised character. */
-static bal_status read_copy(reader *r, const char *bytes, size_t length) {
-    bal_text copy = {0};
-    bal_text_append(&copy, bytes, length);
-    if (length > 0 && bytes[length - 1] != '\n') bal_text_puts(&copy, "\n");
-    if (bal_text_failed(&copy)) return bal_fail_memory(r->err, length);
-    r->bytes = copy.data;
-    r->length = copy.length;
-    bal_status status = read_document(r);
-    if (r->parser) fy_parser_destroy(r->parser);
-    bal_text_release(&copy);
-    return status;
-}
-
 bal_status bal_yaml_parse(bal_arena *arena, const char *bytes, size_t length, const char *source,
                           bal_yaml_node **ret_root, bal_error *err) {
-    reader r = {.arena = arena, .last = {1, 1}, .err = err};
+    reader r = {.arena = arena, .bytes = bytes, .length = length, .last = {1, 1}, .err = err};
     r.source = bal_arena_strdup(arena, source);
     if (!r.source) return fail_memory(&r);
-    bal_status status = read_copy(&r, bytes, length);
+    bal_status status = read_document(&r);
+    if (r.parser) fy_parser_destroy(r.parser);
     if (r.diag) fy_diag_destroy(r.diag);
     bal_free(r.entries);
     bal_text_release(&r.text);

@@ -342,13 +342,16 @@ static void single_quotes(void **state) {
     assert_refused("['''''']", "t.yaml:1:2: several quotes in a row in single quotes");
 }
 
-/* A missing line break at the end counts as there. */
-static void unended_block_scalars(void **state) {
+/* A missing line break at the end counts as there; nothing at all is refused. */
+static void block_scalars(void **state) {
     assert_string_equal(bal_yaml_get(parse("a: |\n  x"), "a")->text, "x\n");
     assert_string_equal(bal_yaml_get(parse("a: |-\n  x"), "a")->text, "x");
-    assert_string_equal(bal_yaml_get(parse("a: |\n  \n   "), "a")->text, "");
-    assert_string_equal(bal_yaml_get(parse("a: |"), "a")->text, "");
-    assert_string_equal(bal_yaml_get(parse("a: >\n  "), "a")->text, "");
+    assert_string_equal(bal_yaml_get(parse("a: |+\n  x\n\nb: c"), "a")->text, "x\n\n");
+    assert_string_equal(bal_yaml_get(parse("a: >\n  x\n  y\n\n\nb: c"), "a")->text, "x y\n");
+    assert_refused("a: |", "t.yaml:1:6: an empty block of text (| or >)");
+    assert_refused("a: |\n  \n   ", "t.yaml:2:1: an empty block of text");
+    assert_refused("|1\n  ", "t.yaml:2:1: an empty block of text");
+    assert_refused("a: >\n\nb: c", "t.yaml:2:1: an empty block of text");
 }
 
 static void many_empty_lines(void **state) {
@@ -674,7 +677,7 @@ int main(void) {
         TEST(billion_laughs),
         TEST(limits),
         TEST(single_quotes),
-        TEST(unended_block_scalars),
+        TEST(block_scalars),
         TEST(many_empty_lines),
         TEST(many_keys),
         TEST(files),
