@@ -1,10 +1,10 @@
-/* How weights start: Kaiming (He et al. 2015, arXiv 1502.01852) and Xavier (Glorot & Bengio, AISTATS
- * 2010), uniform and normal.
+/* How weights start: Kaiming (He et al. 2015, arXiv 1502.01852) and Xavier (Glorot & Bengio,
+ * AISTATS 2010), uniform and normal.
  *
- * Each tensor draws from its own stream, keyed by the run's seed and the tensor's name, so that adding a
- * head does not change how the trunk starts. A large net has tens of millions of weights and the first step
- * should not wait for them: blocks of Philox are made sixteen at a time in a form that compilers turn
- * into vector code. */
+ * Each tensor draws from its own stream, keyed by the run's seed and the tensor's name, so that
+ * adding a head does not change how the trunk starts. A large net has tens of millions of weights
+ * and the first step should not wait for them: blocks of Philox are made sixteen at a time in a
+ * form that compilers turn into vector code. */
 #include <math.h>
 #include <string.h>
 
@@ -46,7 +46,8 @@ double bal_init_gain(bal_activation activation, double slope) {
 
 enum { LANES = 16, BLOCK = 4 * LANES };
 
-/** Words of the blocks first .. first + LANES − 1 of a stream; the same words as bal_philox gives. */
+/** Words of the blocks first .. first + LANES − 1 of a stream; the same words as bal_philox gives.
+ */
 static void philox_lanes(const uint32_t key[2], uint64_t stream, uint64_t first,
                          uint32_t ret_words[4][LANES]) {
     uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
@@ -75,54 +76,75 @@ static void philox_lanes(const uint32_t key[2], uint64_t stream, uint64_t first,
     memcpy(ret_words[3], c3, sizeof c3);
 }
 
-static void fill_uniform(float *values, int64_t count, double bound, const uint32_t key[2],
-                         uint64_t stream) {
-    const float scale = (float)(bound * 0x1p-31);
+/** Values of one block from its words: one each. */
+typedef void convert_fn(uint32_t words[4][LANES], double size, float ret_block[BLOCK]);
+
+/** Uniform in [−size, size]. */
+static void convert_uniform(uint32_t words[4][LANES], double size, float ret_block[BLOCK]) {
+    const float scale = (float)(size * 0x1p-31);
+    for (int w = 0; w < 4; w++)
+        for (int lane = 0; lane < LANES; lane++)
+            ret_block[w * LANES + lane] = (float)(int32_t)words[w][lane] * scale;
+}
+
+/** Normal with standard deviation `size`: Box & Muller 1958, both of each pair. 32 random bits
+ * reach 6.7 deviations out, more than a weight should start at. */
+static void convert_normal(uint32_t words[4][LANES], double size, float ret_block[BLOCK]) {
+    for (int w = 0; w < 4; w += 2) {
+        for (int lane = 0; lane < LANES; lane++) {
+            double radius = size * sqrt(-2 * log(((double)words[w][lane] + 1) * 0x1p-32));
+            double angle = 2 * M_PI * 0x1p-32 * (double)words[w + 1][lane];
+            ret_block[w * LANES + lane] = (float)(radius * cos(angle));
+            ret_block[(w + 1) * LANES + lane] = (float)(radius * sin(angle));
+        }
+    }
+}
+
+static void fill_random(float *values, int64_t count, convert_fn *convert, double size,
+                        uint64_t seed, uint64_t stream) {
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     for (int64_t start = 0; start < count; start += BLOCK) {
         uint32_t words[4][LANES];
         float block[BLOCK];
         philox_lanes(key, stream, (uint64_t)start / 4, words);
-        for (int w = 0; w < 4; w++)
-            for (int lane = 0; lane < LANES; lane++)
-                block[w * LANES + lane] = (float)(int32_t)words[w][lane] * scale;
+        convert(words, size, block);
         int64_t left = count - start < BLOCK ? count - start : BLOCK;
         memcpy(values + start, block, (size_t)left * sizeof *values);
     }
 }
 
-static void fill_normal(float *values, int64_t count, double deviation, uint64_t seed,
-                        uint64_t stream) {
-    bal_random random;
-    bal_random_init(&random, seed, stream);
+static void fill_constant(float *values, int64_t count, float value) {
     for (int64_t i = 0; i < count; i++)
-        values[i] = (float)(deviation * bal_random_normal(&random));
+        values[i] = value;
 }
 
 void bal_init_fill(bal_init_spec spec, const bal_shape *shape, const char *name, uint64_t seed,
                    float *ret_values) {
     int64_t count = bal_shape_count(shape);
-    double fan_out = (double)shape->dim[0];
-    double fan_in = shape->rank > 1 ? (double)count / fan_out : 1.0;
     uint64_t stream = bal_hash_name(name);
-    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    double fan_out = (double)shape->dim[0];
+    double fan_in = shape->rank > 1 ? (double)count / fan_out : 1;
     double kaiming = spec.gain / sqrt(fan_in);
-    double xavier = spec.gain * sqrt(2.0 / (fan_in + fan_out));
+    double xavier = spec.gain * sqrt(2 / (fan_in + fan_out));
+    const double widen = sqrt(3.0); /* uniform in ±b has deviation b/√3 */
 
     switch (spec.kind) {
     case BAL_INIT_KAIMING_UNIFORM:
-        fill_uniform(ret_values, count, sqrt(3.0) * kaiming, key, stream);
+        fill_random(ret_values, count, convert_uniform, widen * kaiming, seed, stream);
         break;
     case BAL_INIT_XAVIER_UNIFORM:
-        fill_uniform(ret_values, count, sqrt(3.0) * xavier, key, stream);
+        fill_random(ret_values, count, convert_uniform, widen * xavier, seed, stream);
         break;
     case BAL_INIT_KAIMING_NORMAL:
-        fill_normal(ret_values, count, kaiming, seed, stream);
+        fill_random(ret_values, count, convert_normal, kaiming, seed, stream);
         break;
     case BAL_INIT_XAVIER_NORMAL:
-        fill_normal(ret_values, count, xavier, seed, stream);
+        fill_random(ret_values, count, convert_normal, xavier, seed, stream);
+        break;
+    case BAL_INIT_ONE:
+        fill_constant(ret_values, count, 1);
         break;
     default:
-        for (int64_t i = 0; i < count; i++)
-            ret_values[i] = spec.kind == BAL_INIT_ONE ? 1.0f : 0.0f;
+        fill_constant(ret_values, count, 0);
     }
 }

@@ -1,4 +1,5 @@
-/* Architectures: functions that turn an input [B,D] into features [B,F] for the heads. One entry each. */
+/* Architectures: functions that turn an input [B,D] into features [B,F] for the heads. One entry
+ * each. */
 #ifndef BAL_NN_MODEL_H
 #define BAL_NN_MODEL_H
 

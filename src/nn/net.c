@@ -7,8 +7,16 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-static bool shape_matches(const bal_store_entry *entry, const bal_shape *shape) {
-    return bal_shape_equal(&entry->shape, shape);
+static bool matches(const bal_store_entry *entry, bal_role role, const bal_value_info *info) {
+    return entry->role == role && entry->dtype == info->dtype &&
+           bal_shape_equal(&entry->shape, &info->shape);
+}
+
+static void claim_failed(bal_net *net, const bal_store_entry *entry, const bal_value_info *info) {
+    char wanted[128], held[128] = "nothing";
+    if (entry) bal_shape_text(&entry->shape, held, sizeof held);
+    bal_graph_fail(net->graph, BAL_EINTERNAL, "the model wants \"%s\" %s; the store holds %s",
+                   info->name, bal_shape_text(&info->shape, wanted, sizeof wanted), held);
 }
 
 /** Declare (first build) or find the entry that a value of the graph refers to. */
@@ -16,10 +24,9 @@ static void claim_entry(bal_net *net, bal_value value, bal_role role, bal_init_s
     if (!bal_value_is_some(value)) return;
     const bal_value_info *info = bal_graph_info(net->graph, value);
     const bal_store_entry *entry = bal_store_find(net->store, info->name);
-    if (entry && shape_matches(entry, &info->shape)) return;
+    if (entry && matches(entry, role, info)) return;
     if (entry || !net->declare) {
-        bal_graph_fail(net->graph, BAL_EINTERNAL, "%s has another shape in the store or is missing",
-                       info->name);
+        claim_failed(net, entry, info);
         return;
     }
     bal_error error = {0};
@@ -28,7 +35,8 @@ static void claim_entry(bal_net *net, bal_value value, bal_role role, bal_init_s
         bal_graph_fail(net->graph, BAL_ENOMEM, "out of memory while declaring %s", info->name);
         return;
     }
-    if (bal_store_declare(net->store, info->name, role, info->dtype, info->shape, &error) != BAL_OK) {
+    if (bal_store_declare(net->store, info->name, role, info->dtype, info->shape, &error) !=
+        BAL_OK) {
         bal_graph_fail(net->graph, error.status, "%s", error.message);
         return;
     }
@@ -137,23 +145,34 @@ void bal_net_update_statistics(bal_net *net, bal_value gate) {
     }
 }
 
+static bool starts_with_values(const bal_store_entry *entry) {
+    return entry->role == BAL_ROLE_PARAMETER || entry->role == BAL_ROLE_STATISTIC;
+}
+
+/** On the host the values are made where they will live; elsewhere in `bounce` and sent. */
+static bal_status initialise_entry(const bal_net *net, size_t index, float *bounce,
+                                   bal_error *err) {
+    const bal_store_entry *entry = &net->store->entries[index];
+    char *host = bal_buffer_host(net->store->buffer);
+    float *values = host ? (float *)(void *)(host + entry->offset) : bounce;
+    if (entry->dtype != BAL_F32)
+        return bal_fail(err, BAL_EUNSUPPORTED, "\"%s\" is %s; weights start as f32", entry->name,
+                        bal_dtype_name(entry->dtype));
+    bal_init_fill(net->inits[index], &entry->shape, entry->name, net->seed, values);
+    return host ? BAL_OK : bal_store_write(net->store, entry, values, err);
+}
+
 bal_status bal_net_initialise(const bal_net *net, bal_error *err) {
     size_t largest = 0;
     for (size_t i = 0; i < net->store->n_entries; i++)
         if (net->store->entries[i].bytes > largest) largest = net->store->entries[i].bytes;
-    /* On the host the values are made where they will live; elsewhere through one bounce buffer. */
-    char *host = bal_buffer_host(net->store->buffer);
     float *bounce = NULL;
-    if (!host && !(bounce = bal_calloc(largest, 1))) return bal_fail_memory(err, largest);
-
+    if (!bal_buffer_host(net->store->buffer) && !(bounce = bal_calloc(largest, 1)))
+        return bal_fail_memory(err, largest);
     bal_status status = BAL_OK;
-    for (size_t i = 0; i < net->store->n_entries && status == BAL_OK; i++) {
-        const bal_store_entry *entry = &net->store->entries[i];
-        if (entry->role != BAL_ROLE_PARAMETER && entry->role != BAL_ROLE_STATISTIC) continue;
-        float *values = host ? (float *)(void *)(host + entry->offset) : bounce;
-        bal_init_fill(net->inits[i], &entry->shape, entry->name, net->seed, values);
-        if (!host) status = bal_store_write(net->store, entry, values, err);
-    }
+    for (size_t i = 0; i < net->store->n_entries && status == BAL_OK; i++)
+        if (starts_with_values(&net->store->entries[i]))
+            status = initialise_entry(net, i, bounce, err);
     bal_free(bounce);
     return status;
 }

@@ -1,8 +1,8 @@
 /* A net under construction: a graph plus the declarations of what it keeps in a store.
  *
  * The same model function builds every program of a run: training and evaluation, whole and partial
- * batches. The first build declares parameters and statistics in the store together with how they start;
- * later builds find them there. */
+ * batches. The first build declares parameters and statistics in the store together with how they
+ * start; later builds find them there. */
 #ifndef BAL_NN_NET_H
 #define BAL_NN_NET_H
 
@@ -32,13 +32,13 @@ typedef struct bal_init_spec {
 
 double bal_init_gain(bal_activation activation, double slope);
 
-/** Fill values [fan_out, fan_in] (or a vector) from the stream (seed, hash of name): a tensor's start does
- *  not depend on which other tensors there are. */
+/** Fill values [fan_out, fan_in] (or a vector) from the stream (seed, hash of name): a tensor's
+ * start does not depend on which other tensors there are. */
 void bal_init_fill(bal_init_spec spec, const bal_shape *shape, const char *name, uint64_t seed,
                    float *ret_values);
 
-/** A batch norm whose running statistics are still to be updated: appended after the gradients, gated by
- *  their norm, so that a bad batch leaves no trace. */
+/** A batch norm whose running statistics are still to be updated: appended after the gradients,
+ * gated by their norm, so that a bad batch leaves no trace. */
 typedef struct bal_net_norm {
     bal_value running_mean, running_variance, mean, variance;
     int64_t batch;
@@ -72,9 +72,9 @@ typedef enum bal_norm_kind { BAL_NORM_NONE, BAL_NORM_BATCH, BAL_NORM_LAYER } bal
 #define BAL_BATCH_NORM_EPSILON 1e-5
 #define BAL_BATCH_NORM_MOMENTUM 0.1
 
-/** linear → norm → activation → dropout under scope `name`. The linear layer has a bias only when no norm
- *  follows (a batch norm would cancel it). Names: NAME.linear.{weight,bias}, NAME.norm.{weight,bias,
- *  running_mean,running_var}. */
+/** linear → norm → activation → dropout under scope `name`. The linear layer has a bias only when
+ * no norm follows (a batch norm would cancel it). Names: NAME.linear.{weight,bias},
+ * NAME.norm.{weight,bias, running_mean,running_var}. */
 typedef struct bal_dense_options {
     int64_t out;
     bal_norm_kind norm;
@@ -92,7 +92,8 @@ bal_value bal_net_output(bal_net *net, bal_value x, const char *name, int64_t ou
 /** Append the updates of running statistics collected in net->norms. */
 void bal_net_update_statistics(bal_net *net, bal_value gate);
 
-/** Write the starting values of every parameter and statistic declared so far. The store must be allocated. */
+/** Write the starting values of every parameter and statistic declared so far. The store must be
+ * allocated. */
 BAL_WARN_UNUSED bal_status bal_net_initialise(const bal_net *net, bal_error *err);
 
 void bal_net_release(bal_net *net); /* not the graph, not the store */

@@ -1,6 +1,6 @@
-/* Residual feed-forward net: a wide dense stem, then blocks x + f(x) of the same width, then a linear
- * projection. Identity skips as in He et al. 2016 (arXiv 1512.03385), with dense layers in place of
- * convolutions. */
+/* Residual feed-forward net: a wide dense stem, then blocks x + f(x) of the same width, then a
+ * linear projection. Identity skips as in He et al. 2016 (arXiv 1512.03385), with dense layers in
+ * place of convolutions. */
 #include <stdio.h>
 
 #include "nn/models.h"

@@ -1,11 +1,8 @@
 /* data/batch.c: every row once per epoch, an order that depends on seed and epoch alone, positions,
- * partial batches, prefetching across epochs, no allocations on the way, failing devices.
- *
- * The backends here are buffers only: one with host memory, as the CPU has, and one whose memory
- * is reached by uploads only, as on a device of its own. */
+ * partial batches, prefetching across epochs, no allocations on the way, failing devices; on memory
+ * of the host and on that of a device of its own. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,79 +11,9 @@
 
 #include <cmocka.h>
 
-#include "base/error.h"
 #include "base/memory.h"
 #include "data/batch.h"
-
-/* ---- backends ---- */
-
-typedef struct fake_buffer {
-    bal_buffer head;
-    char *bytes;
-} fake_buffer;
-
-static atomic_int uploads, uploads_until_failure = -1; /* < 0: never */
-
-static bal_status fake_buffer_new(bal_backend *backend, size_t bytes, bal_buffer **ret_buffer,
-                                  bal_error *err) {
-    fake_buffer *buffer = bal_calloc(1, sizeof *buffer);
-    char *memory = bal_calloc(bytes + 64, 1);
-    if (!buffer || !memory) {
-        bal_free(buffer);
-        bal_free(memory);
-        return bal_fail_memory(err, bytes);
-    }
-    *buffer = (fake_buffer){{backend, bytes}, memory};
-    *ret_buffer = &buffer->head;
-    return BAL_OK;
-}
-
-static void fake_buffer_free(bal_buffer *buffer) {
-    bal_free(((fake_buffer *)buffer)->bytes);
-    bal_free(buffer);
-}
-
-static bal_status fake_upload(bal_buffer *buffer, size_t offset, const void *bytes, size_t size,
-                              bal_error *err) {
-    int left = atomic_load(&uploads_until_failure);
-    if (left == 0) return bal_fail(err, BAL_EDEVICE, "the device went away");
-    if (left > 0) atomic_store(&uploads_until_failure, left - 1);
-    atomic_fetch_add(&uploads, 1);
-    memcpy(((fake_buffer *)buffer)->bytes + offset, bytes, size);
-    return BAL_OK;
-}
-
-static bal_status fake_download(const bal_buffer *buffer, size_t offset, void *bytes, size_t size,
-                                bal_error *err) {
-    memcpy(bytes, ((const fake_buffer *)buffer)->bytes + offset, size);
-    return BAL_OK;
-}
-
-static void *fake_host(bal_buffer *buffer) {
-    return ((fake_buffer *)buffer)->bytes;
-}
-
-static void *no_host(bal_buffer *buffer) {
-    return NULL;
-}
-
-static const bal_backend_api host_api = {
-    .name = "host",
-    .buffer_new = fake_buffer_new,
-    .buffer_free = fake_buffer_free,
-    .upload = fake_upload,
-    .download = fake_download,
-    .host = fake_host,
-};
-static const bal_backend_api device_api = {
-    .name = "device",
-    .buffer_new = fake_buffer_new,
-    .buffer_free = fake_buffer_free,
-    .upload = fake_upload,
-    .download = fake_download,
-    .host = no_host,
-};
-static bal_backend host_backend = {&host_api}, device_backend = {&device_api};
+#include "support/fake_backend.h"
 
 /* ---- a table of three fields, every value of which tells its row ---- */
 
@@ -171,8 +98,7 @@ static void each_row_once_per_epoch(void **state) {
         rows[i] = i * 7 + 3;
     for (int b = 0; b < 14; b++) {
         int64_t size = sizes[b % 7];
-        bal_batcher *batcher =
-            make(b < 7 ? &host_backend : &device_backend, rows, 700, size, true, 9);
+        bal_batcher *batcher = make(b < 7 ? &fake_host : &fake_device, rows, 700, size, true, 9);
         assert_int_equal(bal_batcher_batches(batcher), (700 + size - 1) / size);
         for (int epoch = 0; epoch < 5; epoch++) {
             bool seen[SOURCE_ROWS] = {false};
@@ -194,14 +120,14 @@ static void each_row_once_per_epoch(void **state) {
 static void order_of_seed_and_epoch_alone(void **state) {
     enum { ROWS = 1000 };
     static int32_t reference[4][ROWS], found[ROWS];
-    bal_batcher *batcher = make(&host_backend, all_rows, ROWS, 64, true, 5);
+    bal_batcher *batcher = make(&fake_host, all_rows, ROWS, 64, true, 5);
     for (int epoch = 0; epoch < 4; epoch++)
         run_epoch(batcher, epoch, ROWS, 64, reference[epoch]);
     bal_batcher_free(batcher);
 
     /* Not of the batch size, nor of the backend, nor of what was read before. */
     for (int64_t size = 1; size <= 512; size = size * 3 + 1) {
-        batcher = make(size % 2 ? &device_backend : &host_backend, all_rows, ROWS, size, true, 5);
+        batcher = make(size % 2 ? &fake_device : &fake_host, all_rows, ROWS, size, true, 5);
         for (int epoch = 3; epoch >= 0; epoch--) {
             seek(batcher, epoch, 0);
             run_epoch(batcher, epoch, ROWS, size, found);
@@ -209,7 +135,7 @@ static void order_of_seed_and_epoch_alone(void **state) {
         }
         bal_batcher_free(batcher);
     }
-    batcher = make(&host_backend, all_rows, ROWS, 64, true, 6);
+    batcher = make(&fake_host, all_rows, ROWS, 64, true, 6);
     run_epoch(batcher, 0, ROWS, 64, found);
     assert_memory_not_equal(found, reference[0], sizeof found);
     bal_batcher_free(batcher);
@@ -219,7 +145,7 @@ static void unshuffled(void **state) {
     const int64_t rows[] = {4, 2, 9, 9, 1};
     const int32_t wanted[] = {4, 2, 9, 9, 1};
     int32_t found[5];
-    bal_batcher *batcher = make(&host_backend, rows, 5, 2, false, 1);
+    bal_batcher *batcher = make(&fake_host, rows, 5, 2, false, 1);
     for (int epoch = 0; epoch < 200; epoch++) {
         run_epoch(batcher, epoch, 5, 2, found);
         assert_memory_equal(found, wanted, sizeof wanted);
@@ -230,7 +156,7 @@ static void unshuffled(void **state) {
 static void seeking(void **state) {
     enum { ROWS = 3001, SIZE = 16, BATCHES = 188, EPOCHS = 3 }; /* an epoch is three slabs */
     static int32_t reference[EPOCHS * BATCHES][SIZE];
-    bal_backend *const backends[] = {&host_backend, &device_backend};
+    bal_backend *const backends[] = {&fake_host, &fake_device};
     for (int variant = 0; variant < 4; variant++) {
         bool shuffle = variant % 2;
         bal_batcher *run = make(backends[variant / 2], all_rows, ROWS, SIZE, shuffle, 3);
@@ -257,8 +183,8 @@ static void seeking(void **state) {
 /* What validation does: the same rows over and over, from the start. */
 static void passes_over_a_small_table(void **state) {
     int32_t rows[64];
-    int before = atomic_load(&uploads);
-    bal_batcher *batcher = make(&device_backend, all_rows, 100, 64, false, 0);
+    int before = fake_backend_uploads();
+    bal_batcher *batcher = make(&fake_device, all_rows, 100, 64, false, 0);
     for (int pass = 0; pass < 5; pass++) {
         seek(batcher, pass, 0);
         for (int i = 0; i < 2; i++) {
@@ -271,7 +197,7 @@ static void passes_over_a_small_table(void **state) {
         }
     }
     bal_batcher_free(batcher);
-    assert_int_equal(atomic_load(&uploads) - before, 2); /* each slab gathered once */
+    assert_int_equal(fake_backend_uploads() - before, 2); /* each slab gathered once */
 }
 
 static void wrong_arguments(void **state) {
@@ -282,16 +208,16 @@ static void wrong_arguments(void **state) {
         int64_t n_rows, batch;
     } wrong[] = {{0, 10, 2}, {17, 10, 2}, {1, 0, 2}, {1, 10, 0}};
     for (int i = 0; i < 4; i++)
-        assert_int_equal(bal_batcher_new(&host_backend, fields, wrong[i].n_fields, all_rows,
+        assert_int_equal(bal_batcher_new(&fake_host, fields, wrong[i].n_fields, all_rows,
                                          wrong[i].n_rows, wrong[i].batch, true, 0, &batcher, &err),
                          BAL_EINVAL);
     const bal_batch_field vast = {x_of, SIZE_MAX / 4};
     assert_int_equal(
-        bal_batcher_new(&host_backend, &vast, 1, all_rows, 100, 100, true, 0, &batcher, NULL),
+        bal_batcher_new(&fake_host, &vast, 1, all_rows, 100, 100, true, 0, &batcher, NULL),
         BAL_EOVERFLOW);
     assert_null(batcher);
 
-    batcher = make(&host_backend, all_rows, 10, 100, true, 0); /* larger than the table */
+    batcher = make(&fake_host, all_rows, 10, 100, true, 0); /* larger than the table */
     assert_int_equal(bal_batcher_batches(batcher), 1);
     int32_t rows[10];
     assert_int_equal(next(batcher, rows).size, 10);
@@ -303,7 +229,7 @@ static void wrong_arguments(void **state) {
 }
 
 static void no_allocation_on_the_way(void **state) {
-    bal_backend *const backends[] = {&host_backend, &device_backend};
+    bal_backend *const backends[] = {&fake_host, &fake_device};
     for (int b = 0; b < 2; b++) {
         bal_batcher *batcher = make(backends[b], all_rows, SOURCE_ROWS, 32, true, 1);
         bal_batch batch;
@@ -320,25 +246,25 @@ static void no_allocation_on_the_way(void **state) {
 static void failing_device(void **state) {
     enum { SIZE = 8, SLAB = 64 };
     int32_t rows[SIZE];
-    atomic_store(&uploads_until_failure, 0);
+    fake_backend_fail_after(0);
     bal_error err = {0};
     bal_batcher *batcher = NULL;
     assert_int_equal(
-        bal_batcher_new(&device_backend, fields, 3, all_rows, 100, SIZE, true, 1, &batcher, &err),
+        bal_batcher_new(&fake_device, fields, 3, all_rows, 100, SIZE, true, 1, &batcher, &err),
         BAL_EDEVICE);
     assert_string_equal(err.message, "the device went away");
     assert_null(batcher);
 
-    atomic_store(&uploads_until_failure, 2); /* the first two slabs succeed */
-    batcher = make(&device_backend, all_rows, SOURCE_ROWS, SIZE, true, 1);
+    fake_backend_fail_after(2); /* the first two slabs succeed */
+    batcher = make(&fake_device, all_rows, SOURCE_ROWS, SIZE, true, 1);
     bal_batch batch;
     next(batcher, rows);
     assert_int_equal(bal_batcher_seek(batcher, 3, 3, NULL), BAL_EDEVICE);
     assert_int_equal(bal_batcher_next(batcher, &batch, NULL), BAL_EDEVICE); /* not old rows */
     bal_batcher_free(batcher);
 
-    atomic_store(&uploads_until_failure, 2);
-    batcher = make(&device_backend, all_rows, SOURCE_ROWS, SIZE, true, 1);
+    fake_backend_fail_after(2);
+    batcher = make(&fake_device, all_rows, SOURCE_ROWS, SIZE, true, 1);
     for (int i = 0; i < 2 * SLAB; i++)
         next(batcher, rows);
     for (int i = 0; i < 3; i++) {
@@ -349,14 +275,14 @@ static void failing_device(void **state) {
     assert_int_equal(bal_batcher_seek(batcher, 0, 64, NULL), BAL_EDEVICE);
     assert_int_equal(bal_batcher_seek(batcher, 0, 0, NULL), BAL_EDEVICE);
     assert_int_equal(bal_batcher_next(batcher, &batch, NULL), BAL_EDEVICE);
-    atomic_store(&uploads_until_failure, -1);
+    fake_backend_fail_after(-1);
     seek(batcher, 0, 64);
     assert_int_equal(next(batcher, rows).index, 64);
     bal_batcher_free(batcher);
 }
 
 static void failing_memory(void **state) {
-    bal_backend *const backends[] = {&host_backend, &device_backend};
+    bal_backend *const backends[] = {&fake_host, &fake_device};
     for (int b = 0; b < 2; b++) {
         bal_status status = BAL_ENOMEM;
         for (int n = 0; status != BAL_OK; n++) {
