@@ -1,0 +1,138 @@
+#!/bin/sh
+# Input that cannot be used: one clear line each, 2 for recipes, 3 for data, no run left behind.
+. "$(dirname "$0")/harness.sh"
+
+setup() {
+    make_rows 120 >rows.csv
+    make_recipe
+}
+
+refused_data() { # TEXT…: all of them in the message
+    refused 3 "$1" train recipe.yaml --run run --threads 1
+    for text in "$@"; do says err "$text"; done
+    [ ! -e run ] || fail 'a run folder was claimed for nothing'
+}
+
+text_among_numbers() {
+    setup
+    sed -i '17s/^\([^,]*\),[^,]*/\1,0.5x/' rows.csv
+    refused_data 'rows.csv:17' 'row 16' "'a'" '0.5x'
+}
+
+text_in_a_column_of_text() {
+    setup
+    sed -i 's/^\([0-9]*\),[^,]*/\1,word/' rows.csv
+    refused_data "'a'" 'word' 'data.ignore'
+}
+
+missing_and_infinite_features() {
+    setup
+    sed '9s/^\([^,]*\),[^,]*/\1,/' rows.csv >holes.csv
+    for cell in '' nan NaN NA inf -inf 1e99; do
+        sed "9s/^\\([^,]*\\),[^,]*/\\1,$cell/" rows.csv >broken.csv
+        refused 3 'broken.csv:9: row 8' train recipe.yaml data.path=broken.csv --run run
+        says err "'a'"
+    done
+    ballast 0 train recipe.yaml data.path=holes.csv data.missing=mean --run run --threads 1
+}
+
+one_class_only() {
+    setup
+    { head -n 1 rows.csv; grep red rows.csv; } >red.csv && mv red.csv rows.csv
+    refused_data 'one class' "'label'"
+}
+
+no_rows() {
+    setup
+    head -n 1 rows.csv >none.csv && mv none.csv rows.csv
+    refused_data 'rows.csv' 'no rows'
+    : >rows.csv
+    refused_data 'rows.csv'
+}
+
+too_few_rows() {
+    setup
+    head -n 2 rows.csv >few.csv && mv few.csv rows.csv
+    refused_data 'class'
+}
+
+duplicate_names() {
+    setup
+    sed -i '1s/b/a/' rows.csv
+    refused_data 'rows.csv:1' "'a'"
+}
+
+columns_that_are_not_there() {
+    setup
+    refused 3 "did you mean 'label'" train recipe.yaml data.target=labels --run run
+    refused 3 "did you mean 'id'" train recipe.yaml data.ignore=idd --run run
+    refused 3 "'nonsense'" train recipe.yaml 'data.features=[a, nonsense]' --run run
+}
+
+rows_of_different_length() {
+    setup
+    echo '1,2,3' >>rows.csv
+    refused_data 'rows.csv:122'
+}
+
+labels_that_are_no_classes() {
+    setup
+    sed -i '2,$s/,[a-z]*$/,1.5/' rows.csv
+    refused_data '1.5'
+}
+
+files_that_are_something_else() {
+    setup
+    head -c 4096 /dev/urandom >rows.csv
+    refused_data 'rows.csv'
+    printf 'PK\003\004 broken' >rows.npz
+    refused 3 'rows.npz' train recipe.yaml data.kind=npz data.path=rows.npz data.features=X \
+        data.ignore= --run run
+    rm rows.csv
+    refused_data 'rows.csv does not exist'
+    mkdir rows.csv
+    refused_data 'rows.csv'
+}
+
+misspelt_keys() {
+    setup
+    sed -i 's/train: {epochs/train: {epocs/' recipe.yaml
+    refused 2 'recipe.yaml:6:9' train recipe.yaml --run run
+    says err 'epocs'
+    says err "did you mean 'epochs'"
+    setup
+    sed -i 's/kind: mlp/kind: mpl/' recipe.yaml
+    refused 2 "did you mean 'mlp'" train recipe.yaml --run run
+    says err 'recipe.yaml:3:'
+    setup
+    refused 2 "did you mean 'lr'" train recipe.yaml optimizer.lrr=1 --run run
+    says err 'command line: optimizer.lrr=1'
+    refused 2 'KEY=VALUE' train recipe.yaml epochs --run run
+    [ ! -e run ] || fail 'a run folder was claimed for nothing'
+}
+
+recipes_that_make_no_sense() {
+    setup
+    refused 2 'epochs' train recipe.yaml train.epochs=0 --run run
+    refused 2 'batch_size' train recipe.yaml train.batch_size=half --run run
+    refused 2 'monitor' train recipe.yaml monitor=val.nobody.macro_f1 --run run
+    refused 2 'split' train recipe.yaml data.split.train=0.9 data.split.val=0.9 --run run
+    echo 'data: [' >broken.yaml
+    refused 2 'broken.yaml:' train broken.yaml
+    : >empty.yaml
+    refused 2 'empty.yaml' train empty.yaml
+    head -c 1000 /dev/urandom >noise.yaml
+    refused 2 'noise.yaml' train noise.yaml
+    refused 2 '.' train .
+}
+
+weights_for_no_class() {
+    setup
+    refused 2 'violet' train recipe.yaml --run run \
+        'heads.label.class_weights={kind: explicit, values: {violet: 2.0}}'
+}
+
+run_cases text_among_numbers text_in_a_column_of_text missing_and_infinite_features one_class_only \
+    no_rows too_few_rows duplicate_names columns_that_are_not_there rows_of_different_length \
+    labels_that_are_no_classes files_that_are_something_else misspelt_keys \
+    recipes_that_make_no_sense weights_for_no_class

@@ -1,0 +1,188 @@
+#!/bin/sh
+# eval and predict: they agree with each other, whatever form the rows come in.
+. "$(dirname "$0")/harness.sh"
+
+# Columns named on the command line, in their order: columns NAME… <FILE
+columns() {
+    awk -F, -v wanted="$*" 'BEGIN { n = split(wanted, name, " ") }
+    NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+    { line = ""; for (i = 1; i <= n; i++) line = line (i > 1 ? "," : "") $at[name[i]]; print line }'
+}
+
+eval_of_a_run() {
+    make_run --json
+    cp out trained
+    ballast 0 eval run --json
+    json out 'o["split"] == "test" and o["run"] == "run" and o["rows"] == 20 and "label" in o["test"]'
+    command -v python3 >/dev/null && { python3 -c 'import json
+a, b = json.load(open("trained")), json.load(open("out"))
+for name, value in a["test"]["label"].items():
+    if isinstance(value, float) and abs(value - b["test"]["label"][name]) > 1e-4 * (1 + abs(value)):
+        raise SystemExit(f"{name}: {value} while training, {b}")' || fail 'eval differs from training'; }
+    ballast 0 eval run --split val --per-class --json
+    json out 'set(o["val"]["label"]["per_class"]) == {"blue", "green", "red"}'
+    ballast 0 eval run --split train --json
+    json out 'o["rows"] == 160'
+    ballast 0 eval run --split all
+    says out 'run/model.safetensors on 200 rows of'
+    ballast 0 eval run --per-class
+    says out 'precision'
+    grep -q '^  green ' out || fail 'a line per class'
+}
+
+eval_of_a_model_file_and_of_other_rows() {
+    make_run
+    make_rows 300 7 >other.csv
+    refused 2 'data.path=FILE' eval run/model.safetensors
+    ballast 0 eval run/model.safetensors data.path=other.csv --json
+    json out 'o["split"] == "all" and o["rows"] == 300 and o["all"]["label"]["accuracy"] > 0.6'
+    cp out first
+    ballast 0 eval run data.path=other.csv --json
+    json out 'o["rows"] == 300 and o["split"] == "all"'
+    command -v python3 >/dev/null && { python3 -c 'import json
+a, b = json.load(open("first")), json.load(open("out"))
+assert a["all"] == b["all"]' || fail 'run and model disagree'; }
+    # Columns in another order, another name for the label, one class only: the model knows its own.
+    columns label c b id a <other.csv | sed '1s/label/colour/' >turned.csv
+    ballast 0 eval run/model.safetensors data.path=turned.csv data.target=colour \
+        'heads.label.target=colour' --json
+    json out 'o["rows"] == 300'
+    { head -n 1 other.csv; grep red other.csv; } >red.csv
+    ballast 0 eval run data.path=red.csv --json
+    json out 'o["all"]["label"]["unique_predictions"] >= 1'
+}
+
+eval_refuses_labels_it_does_not_know() {
+    make_run
+    sed '5s/[a-z]*$/violet/' rows.csv >strange.csv
+    refused 3 'violet' eval run data.path=strange.csv
+    says err 'row 4'
+    says err 'label'
+    ballast 0 eval run data.path=strange.csv data.unknown=skip --json
+    json out 'o["all"]["label"]["rows"] == 199 and o["unknown_labels"] == 1'
+}
+
+predict_gives_the_classes_that_eval_counted() {
+    make_run
+    make_rows 300 7 >other.csv
+    columns a b c <other.csv >bare.csv
+    ballast 0 predict run bare.csv -o out.csv
+    says out '300 rows, out.csv'
+    head -n 1 out.csv | grep -qx 'row,class,confidence,entropy,p_blue,p_green,p_red' ||
+        fail "columns: $(head -n 1 out.csv)"
+    [ "$(wc -l <out.csv)" -eq 301 ] || fail 'a line per row'
+    awk -F, 'NR > 1 && ($1 != NR - 1 || $5 + $6 + $7 < .99999 || $5 + $6 + $7 > 1.00001 ||
+        $3 < $5 - 1e-9 || $3 < $6 - 1e-9 || $3 < $7 - 1e-9 || $4 < 0 || $4 > 1.0987) {
+        print "line " NR ": " $0; exit 1 }' out.csv || fail 'rows, probabilities, entropy'
+    columns label <other.csv >labels
+    columns class <out.csv >classes
+    right=$(paste -d, labels classes | awk -F, 'NR > 1 && $1 == $2' | wc -l)
+    ballast 0 eval run data.path=other.csv --json
+    json out "round(o['all']['label']['accuracy'] * 300) == $right"
+}
+
+predict_takes_rows_in_every_form() {
+    make_run
+    columns a b c <rows.csv >bare.csv
+    ballast 0 predict run bare.csv -o wanted.csv
+    # With labels beside, in another order, compressed, without a header, by position, to a pipe.
+    ballast 0 predict run/model.safetensors rows.csv -o out.csv
+    cmp -s wanted.csv out.csv || fail 'with the label beside'
+    columns c a b <rows.csv | gzip >turned.csv.gz
+    ballast 0 predict run turned.csv.gz -o out.csv
+    cmp -s wanted.csv out.csv || fail 'turned and compressed'
+    tail -n +2 bare.csv >headless.csv
+    ballast 0 predict run headless.csv -o out.csv --header no
+    cmp -s wanted.csv out.csv || fail 'without a header'
+    sed '1s/.*/x,y,z/; s/,/;/g' bare.csv >renamed.csv
+    refused 3 "'a'" predict run renamed.csv -o out.csv
+    ballast 0 predict run renamed.csv -o out.csv --by-position --separator ';'
+    cmp -s wanted.csv out.csv || fail 'by position'
+    ballast 0 predict run bare.csv -o -
+    cmp -s wanted.csv out || fail 'to standard output'
+}
+
+predict_writes_arrays_that_can_be_trained_on() {
+    make_run
+    ballast 0 predict run rows.csv -o answers.npz
+    command -v unzip >/dev/null && { unzip -l answers.npz >members
+        for name in predictions probabilities entropy classes; do says members "$name.npy"; done; }
+    cat >second.yaml <<'END'
+name: second
+data: {kind: npz, path: answers.npz, features: probabilities, target: predictions}
+model: {kind: mlp, hidden: [8]}
+heads: [{name: label, kind: classes}]
+optimizer: {kind: adam, lr: 2.0e-2}
+train: {epochs: 10, batch_size: 16}
+report: {plots: false}
+END
+    ballast 0 train second.yaml --threads 1 --run second --json
+    json out 'o["test"]["label"]["accuracy"] > 0.7'
+    ballast 0 predict second answers.npz -o second.csv
+    head -n 1 second.csv | grep -qx 'row,class,confidence,entropy,p_0,p_1,p_2' || fail 'columns'
+    ballast 0 eval second/model.safetensors data.path=answers.npz --json
+    json out 'o["rows"] == 200'
+}
+
+several_heads_have_their_names_in_front() {
+    make_rows 200 | awk -F, 'NR == 1 { print $0 ",big,sum"; next }
+        { print $0 "," ($2 > .5 ? "yes" : "no") "," $2 + $3 }' >rows.csv
+    cat >recipe.yaml <<'END'
+name: heads
+data: {kind: csv, path: rows.csv, target: label, ignore: [id, big, sum]}
+model: {kind: mlp, hidden: [16]}
+heads:
+  - {name: colour, kind: classes}
+  - {name: big, kind: binary, target: big}
+  - {name: sum, kind: value, target: sum}
+optimizer: {kind: adam, lr: 2.0e-2}
+train: {epochs: 10, batch_size: 16}
+report: {plots: false}
+END
+    ballast 0 train recipe.yaml --threads 1 --run run
+    says out 'test colour'
+    says out 'rmse'
+    ballast 0 predict run rows.csv -o out.csv
+    head -n 1 out.csv | tr , '\n' | tr '\n' ' ' >names
+    says names 'row colour.class colour.confidence colour.entropy colour.p_blue'
+    says names 'big.class big.confidence big.entropy big.p_no big.p_yes sum.value'
+    ballast 0 eval run --json
+    json out 'set(o["test"]) == {"colour", "big", "sum"} and "rmse" in o["test"]["sum"]'
+}
+
+missing_values_are_refused_or_filled() {
+    make_run
+    columns a b c <rows.csv | sed '4s/,[^,]*,/,,/' >holes.csv
+    refused 3 "holes.csv:4: row 3, column 'b'" predict run holes.csv -o out.csv
+    says err '--missing mean'
+    [ ! -e out.csv ] || fail 'an output of a failed prediction'
+    ballast 0 predict run holes.csv -o out.csv --missing mean
+    [ "$(wc -l <out.csv)" -eq 201 ] || fail 'every row has an answer'
+    refused 2 "did you mean 'mean'" predict run holes.csv -o out.csv --missing maen
+}
+
+predict_refuses_what_does_not_fit() {
+    make_run
+    refused 3 'nowhere.csv' predict run nowhere.csv -o out.csv
+    refused 2 'nowhere' predict run rows.csv -o nowhere/out.csv
+    columns a b <rows.csv >narrow.csv
+    refused 3 "'c'" predict run narrow.csv -o out.csv
+    refused 3 'narrow.csv has 2 columns' predict run narrow.csv -o out.csv --by-position
+    head -n 1 rows.csv >empty.csv
+    refused 3 'empty.csv' predict run empty.csv -o out.csv
+    sed '7s/^\([^,]*\),[^,]*/\1,many/' rows.csv >text.csv
+    refused 3 'many' predict run text.csv -o out.csv
+    says err 'row 6'
+    says err "'a'"
+    refused 3 'rows.csv' predict rows.csv rows.csv -o out.csv
+    head -c 1000 run/model.safetensors >cut.safetensors
+    refused 3 'cut.safetensors' predict cut.safetensors rows.csv -o out.csv
+    [ ! -e out.csv ] || fail 'an output of a failed prediction'
+    rm run/model.safetensors
+    refused 2 'run has no model' predict run rows.csv -o out.csv
+}
+
+run_cases eval_of_a_run eval_of_a_model_file_and_of_other_rows eval_refuses_labels_it_does_not_know \
+    predict_gives_the_classes_that_eval_counted predict_takes_rows_in_every_form \
+    predict_writes_arrays_that_can_be_trained_on several_heads_have_their_names_in_front \
+    missing_values_are_refused_or_filled predict_refuses_what_does_not_fit

@@ -1,0 +1,156 @@
+#!/bin/sh
+# train, resume, show and runs: what they print, what they leave, how they end.
+. "$(dirname "$0")/harness.sh"
+
+contract='set(o) >= {"run", "status", "epochs", "best_epoch", "monitor", "val", "test", "incidents",
+    "rollbacks", "seconds"} and set(o["monitor"]) == {"name", "value"}'
+
+train_leaves_what_the_contract_names() {
+    make_run
+    for file in recipe.yaml recipe.resolved.yaml command.txt env.json metrics.jsonl results.csv \
+        incidents.jsonl health.json training_log.json class_weights.json diversity_history.json \
+        feature_mean.npy feature_std.npy checkpoints/last.safetensors checkpoints/best.safetensors \
+        model.safetensors predictions.npz; do
+        [ -e "run/$file" ] || fail "there is no run/$file"
+    done
+    cmp -s recipe.yaml run/recipe.yaml || fail 'the recipe was changed on the way'
+    [ "$(wc -l <run/metrics.jsonl)" -eq 12 ] || fail 'one line per evaluation wanted'
+    [ "$(wc -l <run/results.csv)" -eq 13 ] || fail 'one row per evaluation wanted'
+    grep -qx 'ballast train recipe.yaml --run run --threads 1' run/command.txt || fail command.txt
+}
+
+train_prints_rows_and_a_summary() {
+    make_run
+    [ ! -s err ] || fail 'nothing wanted on standard error'
+    [ "$(grep -cE '^ +[0-9]+/12 ' out)" -eq 12 ] || fail 'one row per evaluation wanted'
+    [ "$(grep -c 'macro_f1  accuracy  predicted  entropy' out)" -eq 1 ] || fail 'titles once'
+    grep -q 'done after 12 epochs in .*; best val.label.macro_f1 [01]\.[0-9]* at epoch' out ||
+        fail 'no closing line'
+    says out 'guard    0 incidents, 0 rollbacks'
+    says out 'model    run/model.safetensors'
+    for line in '  val ' '  test ' '    prior'; do says out "$line"; done
+    if grep -q "$(printf '\033')" out; then fail 'colour without a terminal'; fi
+    grep -v rows.csv out | awk 'length($0) > 100 {exit 1}' || fail 'wider than 100 columns'
+}
+
+train_json_is_one_object() {
+    make_run --json
+    json out "$contract and o['status'] == 'ok' and o['epochs'] == 12 and o['run'] == 'run'"
+    json out '0.6 < o["test"]["label"]["accuracy"] <= 1 and o["val"]["label"]["macro_f1"] > 0.6'
+    json out '{"unique_predictions", "balanced_accuracy", "prior"} <= set(o["val"]["label"])'
+    grep -qE '^ +12/12 ' err || fail 'everything else goes to standard error'
+    cp out first
+    ballast 0 show --json run
+    json out "$contract"
+    cmp -s first out || fail 'show --json and train --json differ'
+}
+
+overrides_and_quotes() {
+    make_rows 100 >rows.csv
+    make_recipe
+    ballast 0 train recipe.yaml 'train.epochs=2' "name=it" model.hidden='[8, 4]' --threads=1 --run 'a b'
+    grep -qF "ballast train recipe.yaml train.epochs=2 name=it 'model.hidden=[8, 4]' --threads=1 --run 'a b'" \
+        'a b/command.txt' || fail "$(cat 'a b/command.txt')"
+    grep -q 'epochs: 2' 'a b/recipe.resolved.yaml' || fail 'the override did not arrive'
+    says out '2/2'
+}
+
+run_folders_are_numbered_and_never_overwritten() {
+    make_rows 100 >rows.csv
+    make_recipe
+    for number in 1 2; do
+        ballast 0 train recipe.yaml train.epochs=1 --threads 1
+        says out "runs/small-00$number"
+    done
+    refused 2 'runs/small-001 exists' train recipe.yaml --run runs/small-001
+}
+
+show_tells_what_happened() {
+    make_run
+    ballast 0 show run
+    says out 'small'
+    says out 'done after 12 epochs'
+    says out 'model    run/model.safetensors'
+    mv run elsewhere
+    ballast 0 show elsewhere --json
+    json out 'o["run"] == "elsewhere"'
+}
+
+runs_come_best_first() {
+    make_rows 200 >rows.csv
+    make_recipe
+    ballast 0 train recipe.yaml train.epochs=12 --threads 1 --run runs/good
+    ballast 0 train recipe.yaml train.epochs=1 optimizer.lr=1.0e-6 --threads 1 --run runs/bad
+    ballast 0 train recipe.yaml train.epochs=2 monitor=val.label.loss --threads 1 --run runs/other
+    mkdir runs/none
+    echo text >runs/file
+    ballast 0 runs
+    grep -n '^runs/' out >lines
+    [ "$(wc -l <lines)" -eq 3 ] || fail 'three runs wanted'
+    good=$(sed -n 's/:runs.good.*//p' lines)
+    bad=$(sed -n 's/:runs.bad.*//p' lines)
+    [ "$good" -lt "$bad" ] || fail 'best first'
+    says out val.label.macro_f1
+    says out val.label.loss
+    ballast 0 runs runs --json
+    json out 'len(o["runs"]) == 3 and all("monitor" in run for run in o["runs"])'
+    (cd runs && "$program" runs . >../inside 2>&1) || fail 'runs .'
+    grep -q good inside || fail 'runs of a named folder'
+}
+
+resume_of_a_complete_run_gives_its_summary_again() {
+    make_run --json
+    cp out first
+    ballast 0 resume run --json
+    cmp -s first out || fail 'another summary than before'
+}
+
+a_guard_that_stops_ends_with_4() {
+    make_rows 200 >rows.csv
+    make_recipe 'guard: {policy: stop, rules: ["val.label.recall[red] >= 0 after 2"]}'
+    ballast 4 train recipe.yaml --threads 1 --run run
+    says out 'stopped by the guard after'
+    says out 'incident'
+    says out 'seen'
+    ballast 0 show run
+    says out 'stopped by the guard'
+    ballast 0 show run --json
+    json out 'o["status"] == "stopped" and o["incidents"] >= 1'
+    ballast 4 resume run --json --threads 1
+    json out 'o["status"] == "stopped"'
+}
+
+a_collapse_that_is_not_recovered_ends_with_4() {
+    make_rows 200 >rows.csv
+    make_recipe 'guard:' '  rules: ["val.label.recall[red] >= 0 after 1"]' \
+        '  remedies: [{lr: 0.5}]' '  max_rollbacks: 1'
+    ballast 4 train recipe.yaml --threads 1 --run run --json
+    json out 'o["status"] == "collapsed" and o["rollbacks"] == 1'
+    says err 'rollback'
+    ballast 0 show run
+    says out 'collapsed, not recovered'
+    says out 'tried'
+}
+
+a_guard_that_warns_lets_it_go_on() {
+    make_rows 200 >rows.csv
+    make_recipe 'guard: {policy: warn, rules: ["val.label.recall[red] >= 0 after 2"]}'
+    ballast 0 train recipe.yaml --threads 1 --run run --json
+    json out 'o["status"] == "ok" and o["incidents"] >= 1 and o["rollbacks"] == 0'
+}
+
+plots_are_drawn() {
+    make_run report.plots=true
+    for name in loss metrics confusion; do
+        [ -s "$(ls run/plots/*"$name.png")" ] || fail "no picture of $name"
+    done
+    rm -r run/plots
+    ballast 0 resume run
+    [ -d run/plots ] || fail 'resuming a complete run draws them again'
+}
+
+run_cases train_leaves_what_the_contract_names train_prints_rows_and_a_summary \
+    train_json_is_one_object overrides_and_quotes run_folders_are_numbered_and_never_overwritten \
+    show_tells_what_happened runs_come_best_first \
+    resume_of_a_complete_run_gives_its_summary_again a_guard_that_stops_ends_with_4 \
+    a_collapse_that_is_not_recovered_ends_with_4 a_guard_that_warns_lets_it_go_on plots_are_drawn
