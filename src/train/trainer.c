@@ -187,14 +187,13 @@ static void observe_plateau(bal_trainer *trainer) {
     bal_train_state *state = &trainer->state;
     if (!trainer->schedule->reacts) return;
     bal_schedule_state schedule = schedule_state(state);
-    bal_schedule_options options = trainer->recipe->schedule.options;
-    options.larger_is_better = bal_metric_path_better(&trainer->plateau_monitor) > 0;
+    const bal_schedule_options *options = &trainer->recipe->schedule.options;
     double watched = bal_trainer_metric(trainer, &trainer->plateau_monitor);
-    if (bal_schedule_observe(trainer->schedule, &options, &schedule, watched,
+    if (bal_schedule_observe(trainer->schedule, options, &schedule, watched,
                              trainer->recipe->optimizer.lr))
         bal_log_printf(&trainer->hooks->log, BAL_LOG_INFO,
                        "epoch %lld: plateau, learning rate × %g", (long long)state->epoch,
-                       options.factor);
+                       options->factor);
     state->plateau_best = schedule.patience.best;
     state->plateau_bad = schedule.patience.bad;
     state->plateau_cooldown = schedule.cooldown_left;
