@@ -151,7 +151,7 @@ static bal_status load_rest(bal_trainer *trainer, const json_t *meta, bal_error 
     trainer->seconds_before = seconds;
     for (int log = 0; log < BAL_LOG_COUNT; log++)
         trainer->log_size[log] = json_integer_value(json_array_get(logs, (size_t)log));
-    return bal_trainer_cut_logs(trainer, err);
+    return BAL_OK;
 }
 
 /* ---- files ---- */
@@ -203,8 +203,8 @@ bal_status bal_trainer_read_last(bal_trainer *trainer, bal_error *err) {
         else if (first.status == BAL_ENOTFOUND || !is_of_the_file(status))
             first = why;
     }
-    if (status == BAL_OK) return BAL_OK;
-    return bal_fail(err, first.status, "%s", first.message);
+    if (status != BAL_OK) return bal_fail(err, first.status, "%s", first.message);
+    return bal_trainer_cut_logs(trainer, err);
 }
 
 bal_status bal_trainer_read_best(bal_trainer *trainer, bal_error *err) {
