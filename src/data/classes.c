@@ -111,6 +111,18 @@ static bal_status no_class(const bal_column *column, int64_t row, const char *la
                     bal_column_place(column, row, place, sizeof place), label);
 }
 
+static bal_status too_few_classes(const name_map *map, const bal_column *column, bal_error *err) {
+    const char *only = NULL;
+    for (size_t i = 0; i < map->capacity; i++)
+        if (map->slots[i].name) only = map->slots[i].name;
+    return bal_fail(err, BAL_EDATA,
+                    "%s%scolumn '%s' holds %s%.80s%s; at least two classes are needed to learn to "
+                    "tell them apart",
+                    column->table ? column->table->source : "", column->table ? ": " : "",
+                    column->name, only ? "one class only ('" : "no label at all", only ? only : "",
+                    only ? "')" : "");
+}
+
 static bal_status collect(name_map *map, const bal_column *column, int64_t rows, bal_error *err) {
     for (int64_t row = 0; row < rows; row++) {
         char number[32];
@@ -126,11 +138,7 @@ static bal_status collect(name_map *map, const bal_column *column, int64_t rows,
                             "column '%s' has more than %d different labels; is it the target?",
                             column->name, BAL_CLASSES_MAX);
     }
-    if (map->count >= 2) return BAL_OK;
-    return bal_fail(err, BAL_EDATA,
-                    "column '%s' holds %s; at least two classes are needed to learn to tell them "
-                    "apart",
-                    column->name, map->count ? "one class only" : "no label at all");
+    return map->count >= 2 ? BAL_OK : too_few_classes(map, column, err);
 }
 
 bal_status bal_class_list_build(bal_class_list *list, const bal_column *column, int64_t rows,

@@ -106,9 +106,9 @@ static void what_is_no_class(void **state) {
     column = number_column(NUMBERS(1, INFINITY));
     refuses_to_build(&column, 2, "row 2: inf is not a class");
     column = number_column(NUMBERS(4, 4, NAN, 4));
-    refuses_to_build(&column, 4, "column 'sign' holds one class only; at least two");
+    refuses_to_build(&column, 4, "column 'sign' holds one class only ('4'); at least two");
     column = text_column(TEXT("x", NULL, "x"));
-    refuses_to_build(&column, 3, "one class only");
+    refuses_to_build(&column, 3, "one class only ('x')");
     column = text_column(TEXT(NULL, NULL));
     refuses_to_build(&column, 2, "no label at all");
     column = number_column(NUMBERS(NAN));
@@ -182,6 +182,9 @@ static void places_name_the_file(void **state) {
         .row_line = (int64_t[]){5, 9},
         .row_number = (int64_t[]){3, 7},
     };
+    bal_column unlabelled = text_column(TEXT(NULL, NULL));
+    unlabelled.table = &table;
+    refuses_to_build(&unlabelled, 2, "leaves.csv: column 'sign' holds no label at all");
     bal_class_list list = set((const char *const[]){"oak", "elm"}, 2);
     bal_column column = text_column(TEXT("oak", "ash"));
     column.table = &table;
