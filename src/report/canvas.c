@@ -128,7 +128,7 @@ static void fit_width(const bal_canvas *canvas, char clean[TEXT_BYTES_MAX], doub
     double room = width_max - measure(canvas, "\xE2\x80\xA6");
     while (clean[0] && measure(canvas, clean) > room)
         cut_last_character(clean);
-    strcat(clean, "\xE2\x80\xA6"); /* clean_text leaves room */
+    memcpy(clean + strlen(clean), "\xE2\x80\xA6", 4); /* clean_text leaves room */
 }
 
 double bal_canvas_text_width(const bal_canvas *canvas, const char *text, double size, bool bold) {

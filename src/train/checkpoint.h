@@ -3,6 +3,8 @@
 #ifndef BAL_TRAIN_CHECKPOINT_H
 #define BAL_TRAIN_CHECKPOINT_H
 
+#include <string.h>
+
 #include "format/safetensors.h"
 #include "train/digest.h"
 #include "train/trainer.h"

@@ -73,6 +73,7 @@ static void write_head(const bal_eval_set *set, int32_t h, bool per_class, bal_j
     bal_json_out_key(out, head->recipe->name);
     bal_json_out_object(out);
     bal_json_out_named_integer(out, "rows", bal_scores_rows(scores));
+    if (head->labels) bal_json_out_named_integer(out, "classes", head->classes.count);
     bal_json_out_named_number(out, "loss", set->loss[h]);
     for (const bal_metric *const *metric = bal_metric_table; *metric; metric++)
         if (!(*metric)->per_class && ((*metric)->kinds & BAL_HEAD_BIT(head->recipe->kind)))

@@ -23,7 +23,7 @@ help_of_every_command() {
         mv out first
         ballast 0 "$command" --help
         cmp -s first out || fail "help $command and $command --help differ"
-        awk 'length($0) > 100 {exit 1}' out || fail "help $command is wider than 100 columns"
+        awk 'length($0) > 80 {exit 1}' out || fail "help $command is wider than 80 columns"
     done <commands
 }
 

@@ -24,7 +24,7 @@ for name, value in a["test"]["label"].items():
     ballast 0 eval run --split train --json
     json out 'o["rows"] == 160'
     ballast 0 eval run --split all
-    says out 'run/model.safetensors on 200 rows of'
+    says out 'run/model.safetensors, 200 rows (all) of'
     ballast 0 eval run --per-class
     says out 'precision'
     grep -q '^  green ' out || fail 'a line per class'

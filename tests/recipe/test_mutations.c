@@ -100,7 +100,7 @@ static void collect_section(recipe_text *recipe, const bal_yaml_node *map, const
 
 static void open_recipe(recipe_text *recipe, const char *file) {
     bal_error err = {0};
-    bal_yaml_node *root;
+    bal_yaml_node *root = NULL;
     *recipe = (recipe_text){.file = file};
     if (bal_file_read(file, 1 << 16, &recipe->text, &recipe->size, &err) != BAL_OK ||
         bal_yaml_parse(&recipe->arena, recipe->text, recipe->size, file, &root, &err) != BAL_OK)

@@ -206,6 +206,14 @@ static void refusals(void **state) {
         refuse_with(base, cases[i][0], cases[i][1]);
 }
 
+/* The place is the command line's, not that of the key in the file. */
+static void replaced_keys(void **state) {
+    refuse_with(MINIMAL "optimizer: {kind: adamw, l2: 0}\n", "optimizer.l2=0.5",
+                "command line: optimizer.l2=0.5: optimizer.l2 has no meaning");
+    refuse_with("name: a\ndata:\n  kind: simulated\n  simulator:\n", "data.simulator.samples=3",
+                "command line: data.simulator.samples=3: data.simulator needs 'name'");
+}
+
 static void long_ones(void **state) {
     char text[1000], name[260];
     memset(name, 'k', sizeof name);
@@ -226,7 +234,8 @@ int main(void) {
         cmocka_unit_test(plain_keys),       cmocka_unit_test(list_entries),
         cmocka_unit_test(into_short_forms), cmocka_unit_test(into_defaults),
         cmocka_unit_test(back_to_default),  cmocka_unit_test(several_in_order),
-        cmocka_unit_test(refusals),         cmocka_unit_test(long_ones),
+        cmocka_unit_test(refusals),         cmocka_unit_test(replaced_keys),
+        cmocka_unit_test(long_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

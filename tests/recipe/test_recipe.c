@@ -522,6 +522,55 @@ static void rules(void **state) {
     }
 }
 
+/* The example that the names of keys were agreed on. */
+static void agreed_example(void **state) {
+    bal_recipe *r = accept(
+        "name: sign-letters\n"
+        "seed: 1\n"
+        "data:\n"
+        "  kind: npz\n"
+        "  path: letters_26c.npz\n"
+        "  features: X\n"
+        "  target: y                      # labels may be text or integers\n"
+        "  split: {kind: stratified, train: 0.81, val: 0.09, test: 0.10}\n"
+        "  scale: standard\n"
+        "  dev: {samples: 0}\n"
+        "model:\n"
+        "  kind: mlp\n"
+        "  hidden: [512, 256, 128]\n"
+        "  activation: relu\n"
+        "  norm: batch\n"
+        "  dropout: [0.4, 0.3, 0.2]\n"
+        "  init_from: \"\"\n"
+        "  freeze: []\n"
+        "heads:\n"
+        "  - name: label\n"
+        "    kind: classes\n"
+        "    target: y\n"
+        "    loss: {kind: cross_entropy}\n"
+        "    class_weights: {kind: balanced, multiplier: 1.0}\n"
+        "    weight: 1.0\n"
+        "optimizer: {kind: adam, lr: 3.0e-4, l2: 1.0e-4, clip_norm: 0}\n"
+        "schedule: {kind: plateau, monitor: val.label.loss, mode: min, factor: 0.5, patience: 10}\n"
+        "train: {epochs: 150, batch_size: 32, eval_every: 1}\n"
+        "monitor: val.label.macro_f1\n"
+        "stop: {patience: 20, min_delta: 0}\n"
+        "stages: []\n"
+        "guard:\n"
+        "  policy: recover\n"
+        "  detectors: {one_class: {floor: 0.3}}\n"
+        "  rules: [\"val.label.recall[A] < 0.05 after 20\"]\n"
+        "  remedies: [{lr: 0.5}, {clip_norm: 1.0}, {class_weight_multiplier: 0.5},"
+        " {batch_size: 2.0}]\n"
+        "  max_rollbacks: 3\n"
+        "checkpoint: {every_epochs: 1, every_seconds: 300, keep: 2}\n"
+        "report: {plots: true}\n");
+    assert_int_equal(r->train.epochs, 150);
+    assert_int_equal(r->guard.n_rules, 1);
+    assert_string_equal(r->heads[0].class_weights.kind, "balanced");
+    bal_recipe_free(r);
+}
+
 /* A key that the kind has no use for may say what goes without saying. */
 static void idle_keys_with_their_default(void **state) {
     bal_recipe_free(accept(MINIMAL "optimizer: {kind: adamw, l2: 0}\n"));
@@ -653,6 +702,7 @@ int main(void) {
         cmocka_unit_test(run_as_given),
         cmocka_unit_test(guard_as_given),
         cmocka_unit_test(rules),
+        cmocka_unit_test(agreed_example),
         cmocka_unit_test(idle_keys_with_their_default),
         cmocka_unit_test(environment),
         cmocka_unit_test(files),

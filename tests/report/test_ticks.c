@@ -16,10 +16,10 @@
 
 static void assert_labels(const bal_ticks *ticks, const char *wanted) {
     char found[BAL_TICKS_MAX * 25] = "";
-    for (int i = 0; i < ticks->count; i++) {
-        if (i > 0) strcat(found, " ");
-        strcat(found, ticks->labels[i]);
-    }
+    size_t used = 0;
+    for (int i = 0; i < ticks->count; i++)
+        used += (size_t)snprintf(found + used, sizeof found - used, "%s%s", i > 0 ? " " : "",
+                                 ticks->labels[i]);
     assert_string_equal(found, wanted);
 }
 

@@ -168,6 +168,9 @@ check_calls() {
             'hidden global state or a shell'
 }
 
+# Where libraries that our headers include live.
+packages=$(pkg-config --cflags cairo jansson 2>/dev/null || true)
+
 # A header twice in a file of its own: it brings what it needs and is guarded.
 compile_header() { # file, folder it is included from, compiler and flags
     header=${1#"$2/"}
@@ -175,7 +178,7 @@ compile_header() { # file, folder it is included from, compiler and flags
     folder=$2
     shift 2
     printf '#include "%s"\n#include "%s"\n' "$header" "$header" |
-        "$@" "-I$folder" -fsyntax-only -Wall -Wextra -Wno-unused-parameter -Werror - \
+        "$@" "-I$folder" $packages -fsyntax-only -Wall -Wextra -Wno-unused-parameter -Werror - \
             >"$messages" 2>&1 && return
     echo "$path:1: does not compile on its own with $1"
     grep -m 3 'error' "$messages" | sed 's/^/    /'
@@ -197,7 +200,7 @@ check_headers() {
 
 # Every global symbol of the libraries. Names that start with __ belong to the compiler (sanitizers).
 check_symbols() {
-    libraries=$(find "$build" -name 'libbal*.a' -o -name 'libballast*.so' | sort)
+    libraries=$(find "$build/src" -name 'libbal*.a' -o -name 'libballast*.so' | sort)
     if [ -z "$libraries" ]; then
         echo "$build:1: no libraries to look at; build first"
         return

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "scratch.h"
 #include "train_kit.h"
@@ -63,7 +64,7 @@ static void write_table(const char *path) {
 void kit_init(kit *k) {
     /* Runs sync each of their files; in memory that costs nothing. */
     if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 0);
-    *k = (kit){.folder = scratch_new(), .stop_after = -1};
+    *k = (kit){.folder = scratch_new(), .stop_after = -1, .fail_memory = -1};
     write_table(kit_path(k, "table.csv"));
 }
 
@@ -147,7 +148,9 @@ bal_status kit_train(kit *k, const char *name, bal_outcome *ret_outcome, bal_err
     bal_run_options options = kit_options(k, path);
     bal_run_result result = {0};
     bal_recipe *recipe = kit_recipe(k);
+    bal_memory_fail_after(k->fail_memory);
     bal_status status = bal_run_train(recipe, &options, &result, err);
+    bal_memory_fail_after(-1);
     bal_recipe_free(recipe);
     if (status != BAL_OK) return status;
     *ret_outcome = result.outcome;
@@ -160,7 +163,9 @@ bal_status kit_resume(kit *k, const char *name, bal_outcome *ret_outcome, bal_er
     snprintf(path, sizeof path, "%s/%s", k->folder, name);
     bal_run_options options = kit_options(k, path);
     bal_run_result result = {0};
+    bal_memory_fail_after(k->fail_memory);
     bal_status status = bal_run_resume(path, &options, &result, err);
+    bal_memory_fail_after(-1);
     if (status != BAL_OK) return status;
     *ret_outcome = result.outcome;
     bal_run_result_release(&result);

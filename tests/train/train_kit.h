@@ -16,6 +16,7 @@ typedef struct kit {
     int threads;           /* 0: 1 */
     long stop_after;       /* polls of the cancel hook before it asks to stop; < 0: never */
     long polls;            /* so far */
+    int64_t fail_memory;   /* allocation of a run that fails; < 0: none */
     char log[4096];        /* messages of all levels, newest last, as many as fit */
     int warnings;
     int evaluations, rollbacks, incidents; /* reported */

@@ -13,6 +13,7 @@ typedef struct bal_cpu_profile_row {
     const char *kernel; /* kernel that runs it */
     int32_t node;
     double seconds; /* of the slowest lane, summed over the runs since profiling was switched on */
+    double waiting; /* before it, for other lanes, mean of the lanes */
 } bal_cpu_profile_row;
 
 /** Switch profiling of a CPU program on (a row per instruction is allocated) or off. */

@@ -45,6 +45,11 @@ typedef struct cpu_barrier {
     alignas(64) atomic_uint epoch;
 } cpu_barrier;
 
+/* Seconds a lane spent on an instruction. */
+typedef struct cpu_times {
+    double waiting, working;
+} cpu_times;
+
 typedef struct cpu_program {
     bal_program base;
     const bal_graph *graph;
@@ -58,30 +63,30 @@ typedef struct cpu_program {
     size_t n_outputs;
     char *block; /* planned memory; bal_alloc_pages */
     size_t block_bytes;
-    double *profile; /* [instructions][lanes] seconds, or NULL when off */
+    cpu_times *profile; /* [instructions][lanes], or NULL when off */
     cpu_barrier *barrier;
     bal_arena arena;
 } cpu_program;
 
 /* cpu_program.c */
-bal_status cpu_compile(bal_backend *backend, const bal_graph *graph, const bal_binding *bindings,
+bal_status bal_cpu_compile(bal_backend *backend, const bal_graph *graph, const bal_binding *bindings,
                        size_t n_bindings, const bal_value *outputs, size_t n_outputs,
                        bal_program **ret_program, bal_error *err);
-void cpu_program_free(bal_program *program);
+void bal_cpu_program_free(bal_program *program);
 
 /* cpu_schedule.c */
 /** Decide which lane runs what runs alone, and where lanes must wait for each other. `workspaces`:
  * bytes by node index. */
-bal_status cpu_schedule(cpu_program *program, const size_t *workspaces, bal_error *err);
+bal_status bal_cpu_schedule(cpu_program *program, const size_t *workspaces, bal_error *err);
 
 /* cpu_run.c */
-bal_status cpu_run(bal_program *program, bal_error *err);
-bal_status cpu_rebind(bal_program *program, bal_value value, bal_buffer *buffer, size_t offset,
+bal_status bal_cpu_run(bal_program *program, bal_error *err);
+bal_status bal_cpu_rebind(bal_program *program, bal_value value, bal_buffer *buffer, size_t offset,
                       bal_error *err);
-bal_status cpu_read(bal_program *program, bal_value output, void *bytes, size_t size,
+bal_status bal_cpu_read(bal_program *program, bal_value output, void *bytes, size_t size,
                     bal_error *err);
 /** Address of a value inside a buffer, checked: it must fit and be aligned to its element. */
-bal_status cpu_locate(const bal_graph *graph, bal_value value, bal_buffer *buffer, size_t offset,
+bal_status bal_cpu_locate(const bal_graph *graph, bal_value value, bal_buffer *buffer, size_t offset,
                       void **ret_address, bal_error *err);
 
 #endif

@@ -15,7 +15,7 @@
 
 /* ---- bindings ---- */
 
-bal_status cpu_locate(const bal_graph *graph, bal_value value, bal_buffer *buffer, size_t offset,
+bal_status bal_cpu_locate(const bal_graph *graph, bal_value value, bal_buffer *buffer, size_t offset,
                       void **ret_address, bal_error *err) {
     const bal_value_info *info = bal_graph_info(graph, value);
     const char *name = info->name ? info->name : "(unnamed)";
@@ -49,7 +49,7 @@ static bal_status apply_bindings(cpu_program *program, const bal_binding *bindin
                             "binding %zu is not for an input, parameter or state of the graph", i);
         if (program->addresses[binding->value.id])
             return bal_fail(err, BAL_EINVAL, "\"%s\" is bound twice", info->name);
-        BAL_TRY(cpu_locate(program->graph, binding->value, binding->buffer, binding->offset,
+        BAL_TRY(bal_cpu_locate(program->graph, binding->value, binding->buffer, binding->offset,
                            &program->addresses[binding->value.id], err));
     }
     return BAL_OK;
@@ -251,7 +251,7 @@ static bal_status build(cpu_program *program, const bal_binding *bindings, size_
         operands += program->instructions[i].task.args.n_in;
         operands += program->instructions[i].task.args.n_out;
     }
-    return cpu_schedule(program, workspaces, err);
+    return bal_cpu_schedule(program, workspaces, err);
 }
 
 static bal_status copy_outputs(cpu_program *program, const bal_value *outputs, size_t n,
@@ -263,7 +263,7 @@ static bal_status copy_outputs(cpu_program *program, const bal_value *outputs, s
     return BAL_OK;
 }
 
-bal_status cpu_compile(bal_backend *backend, const bal_graph *graph, const bal_binding *bindings,
+bal_status bal_cpu_compile(bal_backend *backend, const bal_graph *graph, const bal_binding *bindings,
                        size_t n_bindings, const bal_value *outputs, size_t n_outputs,
                        bal_program **ret_program, bal_error *err) {
     cpu_program *program = bal_calloc(1, sizeof *program);
@@ -282,11 +282,11 @@ bal_status cpu_compile(bal_backend *backend, const bal_graph *graph, const bal_b
     *ret_program = &program->base;
     program = NULL;
 out:
-    if (program) cpu_program_free(&program->base);
+    if (program) bal_cpu_program_free(&program->base);
     return status;
 }
 
-void cpu_program_free(bal_program *base) {
+void bal_cpu_program_free(bal_program *base) {
     cpu_program *program = (cpu_program *)base;
     bal_free_pages(program->block, program->block_bytes);
     bal_free_pages(program->barrier, sizeof *program->barrier);

@@ -74,7 +74,6 @@ static void run_alone(const cpu_instruction *instruction) {
 }
 
 static void run_instruction(const walker *w, const cpu_instruction *instruction) {
-    if (instruction->wait) meet_all(w);
     if (instruction->owner == CPU_ALL_LANES) {
         run_together(w, instruction);
     } else if (instruction->owner % w->threads == w->thread) {
@@ -82,18 +81,32 @@ static void run_instruction(const walker *w, const cpu_instruction *instruction)
     }
 }
 
+/* The same with a clock beside it. */
+static void run_timed(const walker *w, size_t index) {
+    const cpu_instruction *instruction = &w->program->instructions[index];
+    cpu_times *times =
+        &w->program->profile[index * (size_t)w->program->lanes + (size_t)w->thread];
+    double start = bal_clock_seconds();
+    if (instruction->wait) meet_all(w);
+    double begin = bal_clock_seconds();
+    run_instruction(w, instruction);
+    times->waiting += begin - start;
+    times->working += bal_clock_seconds() - begin;
+}
+
 static void walk(const cpu_program *program, int thread, int threads) {
     walker w = {program, thread, threads};
     for (size_t i = 0; i < program->n_instructions; i++) {
-        double start = program->profile ? bal_clock_seconds() : 0;
-        run_instruction(&w, &program->instructions[i]);
-        if (program->profile)
-            program->profile[i * (size_t)program->lanes + (size_t)thread] +=
-                bal_clock_seconds() - start;
+        if (program->profile) {
+            run_timed(&w, i);
+        } else {
+            if (program->instructions[i].wait) meet_all(&w);
+            run_instruction(&w, &program->instructions[i]);
+        }
     }
 }
 
-bal_status cpu_run(bal_program *base, bal_error *err) {
+bal_status bal_cpu_run(bal_program *base, bal_error *err) {
     const cpu_program *program = (const cpu_program *)base;
     if (program->lanes == 1) {
         walk(program, 0, 1);
@@ -106,21 +119,21 @@ bal_status cpu_run(bal_program *base, bal_error *err) {
 
 /* ---- inputs and outputs ---- */
 
-bal_status cpu_rebind(bal_program *base, bal_value value, bal_buffer *buffer, size_t offset,
+bal_status bal_cpu_rebind(bal_program *base, bal_value value, bal_buffer *buffer, size_t offset,
                       bal_error *err) {
     cpu_program *program = (cpu_program *)base;
     const bal_value_info *info = bal_graph_info(program->graph, value);
     void *address;
     if (!bal_value_is_some(value) || info->kind != BAL_VALUE_INPUT)
         return bal_fail(err, BAL_EINVAL, "only inputs of a graph can be bound anew");
-    BAL_TRY(cpu_locate(program->graph, value, buffer, offset, &address, err));
+    BAL_TRY(bal_cpu_locate(program->graph, value, buffer, offset, &address, err));
     for (size_t i = 0; i < program->n_slots; i++)
         if (program->slots[i].value.id == value.id) program->slots[i].operand->data = address;
     program->addresses[value.id] = address;
     return BAL_OK;
 }
 
-bal_status cpu_read(bal_program *base, bal_value output, void *bytes, size_t size, bal_error *err) {
+bal_status bal_cpu_read(bal_program *base, bal_value output, void *bytes, size_t size, bal_error *err) {
     const cpu_program *program = (const cpu_program *)base;
     size_t index = 0;
     while (index < program->n_outputs && program->outputs[index].id != output.id)
@@ -153,16 +166,19 @@ bool bal_cpu_profile_at(const bal_program *base, size_t index, bal_cpu_profile_r
     const cpu_program *program = (const cpu_program *)base;
     if (!program->profile || index >= program->n_instructions) return false;
     const cpu_instruction *instruction = &program->instructions[index];
+    cpu_times sum = {0};
     double slowest = 0;
     for (int lane = 0; lane < program->lanes; lane++) {
-        double seconds = program->profile[index * (size_t)program->lanes + (size_t)lane];
-        if (seconds > slowest) slowest = seconds;
+        const cpu_times *times = &program->profile[index * (size_t)program->lanes + (size_t)lane];
+        if (times->working > slowest) slowest = times->working;
+        sum.waiting += times->waiting;
     }
     *ret_row = (bal_cpu_profile_row){
         .op = instruction->task.args.node->op->name,
         .kernel = instruction->kernel ? instruction->kernel->name : "reference",
         .node = instruction->node,
         .seconds = slowest,
+        .waiting = sum.waiting / program->lanes,
     };
     return true;
 }

@@ -97,7 +97,7 @@ static void place(const cpu_program *program, window *w, cpu_instruction *instru
     }
 }
 
-bal_status cpu_schedule(cpu_program *program, const size_t *workspaces, bal_error *err) {
+bal_status bal_cpu_schedule(cpu_program *program, const size_t *workspaces, bal_error *err) {
     size_t n_accesses = 0, n_most = 0;
     for (size_t i = 0; i < program->n_instructions; i++) {
         const bal_kernel_args *args = &program->instructions[i].task.args;

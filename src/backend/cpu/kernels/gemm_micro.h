@@ -13,6 +13,7 @@
 #ifndef BAL_BACKEND_CPU_KERNELS_GEMM_MICRO_H
 #define BAL_BACKEND_CPU_KERNELS_GEMM_MICRO_H
 
+#include <stdbool.h>
 #include "backend/cpu/kernels/vec.h"
 
 /* Rows of a tile: what 32 registers hold beside two vectors of B, or 16 registers. */
@@ -33,10 +34,10 @@ typedef struct gemm_tile {
     int64_t b_stride; /* between rows of B */
     float *c;
     int64_t c_stride;
-    int64_t columns;           /* of C that exist; B must have full vectors */
-    const float *column_start; /* C starts from these [columns] ... */
-    const float *row_start;    /* ... or these [R]; both NULL: from 0 */
-    bool accumulate;           /* add to C (starts are not used) */
+    int64_t columns;    /* of C that exist; B must have full vectors */
+    const float *start; /* [columns]: what C starts from, a bias; NULL: 0 */
+    bool touch_c;       /* C is far from the core: fetch it ahead */
+    bool accumulate;    /* add to C, start is not used */
 } gemm_tile;
 
 /* Number of columns the last of V vectors really has. */
@@ -45,22 +46,20 @@ typedef struct gemm_tile {
 INLINE void micro_start(const gemm_tile *t, const int R, const int V,
                         vf sum[TILE_ROWS][TILE_VECTORS]) {
     vf start[TILE_VECTORS] = {{0}};
-    if (t->column_start && !t->accumulate) {
+    if (t->start && !t->accumulate) {
         for (int v = 0; v + 1 < V; v++)
-            start[v] = vf_load(t->column_start + v * VL);
-        start[V - 1] = vf_load_n(t->column_start + (V - 1) * VL, LAST_COLUMNS(t, V));
+            start[v] = vf_load(t->start + v * VL);
+        start[V - 1] = vf_load_n(t->start + (V - 1) * VL, LAST_COLUMNS(t, V));
     }
 #pragma GCC unroll 14
     for (int i = 0; i < R; i++)
 #pragma GCC unroll 2
         for (int v = 0; v < V; v++)
             sum[i][v] = start[v];
-    if (t->row_start && !t->accumulate) {
-#pragma GCC unroll 14
-        for (int i = 0; i < R; i++)
-#pragma GCC unroll 2
-            for (int v = 0; v < V; v++)
-                sum[i][v] = vf_set(t->row_start[i]);
+    if (!t->touch_c) return;
+    for (int i = 0; i < R; i++) {
+        __builtin_prefetch(t->c + i * t->c_stride, 1);
+        __builtin_prefetch(t->c + i * t->c_stride + V * VL - 1, 1);
     }
 }
 

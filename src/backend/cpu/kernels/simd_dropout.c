@@ -1,6 +1,6 @@
 /* dropout and its gradient: draw the mask, then scale what is kept. Lanes take whole draws of
  * elements, and each applies the mask it has just drawn. */
-#include "backend/cpu/kernels/random.h"
+#include "backend/cpu/kernels/vec_random.h"
 #include "backend/cpu/kernels/simd.h"
 
 enum { X, RNG };

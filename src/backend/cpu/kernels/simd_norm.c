@@ -6,7 +6,7 @@
  * digits that the reference keeps. */
 #include "backend/cpu/kernels/activation.h"
 #include "backend/cpu/kernels/columns.h"
-#include "backend/cpu/kernels/random.h"
+#include "backend/cpu/kernels/vec_random.h"
 
 /* What the kernels of this file have in common; pointers not used are NULL. */
 typedef struct norm_job {
