@@ -133,8 +133,7 @@ const bal_command bal_command_doctor = {
     .name = "doctor",
     .arguments = "",
     .summary = "What this machine has, and whether training works on it",
-    .help =
-        "Ends with a small training in a temporary folder: trained, stopped, resumed, predicted\n"
-        "and compared. Exit code 1 on a problem.\n",
+    .help = "Ends with a small training in a temporary folder: trained, stopped, resumed\n"
+            "and compared. Exit code 1 on a problem.\n",
     .run = run,
 };

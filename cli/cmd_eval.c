@@ -110,8 +110,8 @@ static int print_words(const bal_target *target, const bal_model_eval *eval, con
     bal_error err = {0};
     if (bal_json_parse(text->data, text->length, "evaluation", &answer, &err) != BAL_OK)
         return bal_report_error(&err);
-    printf("%s on %lld rows of %s (%s)\n\n", target->model, (long long)eval->set.n_rows,
-           eval->dataset->table->source, split);
+    printf("%s, %lld rows (%s) of %s\n\n", target->model, (long long)eval->set.n_rows, split,
+           eval->dataset->table->source);
     bal_print_metrics(stdout, answer, splits);
     if (per_class) bal_print_classes(stdout, json_object_get(answer, split));
     json_decref(answer);
@@ -179,13 +179,13 @@ const bal_command bal_command_eval = {
     .name = "eval",
     .arguments = "RUN|MODEL [data.path=FILE …] [--split SPLIT] [--per-class] [--json]",
     .summary = "How good a model is on labelled rows",
-    .help =
-        "Of a run, its own test rows, or those of another file given with data.path; of a model\n"
-        "file, those of data.path. Other data keys work too: data.target=y data.header=no\n"
-        "data.unknown=skip (leave out rows whose label the model does not know).\n"
-        "--split S     train, val, test or all (default: test; all for another file)\n"
-        "--per-class   precision, recall, F1 and rows of every class\n"
-        "--json        one JSON object on standard output\n"
-        "--threads N   how many threads (default: all processors of this process)\n",
+    .help = "Of a run, its own test rows, or those of another file given with data.path;\n"
+            "of a model file, those of data.path. Other data keys work too:\n"
+            "data.target=y, data.header=no, data.unknown=skip (leave out rows whose label\n"
+            "the model does not know).\n\n"
+            "--split S     train, val, test or all (default: test; all for another file)\n"
+            "--per-class   precision, recall, F1 and rows of every class, worst first\n"
+            "--json        one JSON object on standard output\n"
+            "--threads N   how many threads (default: all processors of this process)\n",
     .run = run,
 };

@@ -96,8 +96,8 @@ const bal_command bal_command_init = {
     .name = "init",
     .arguments = "KIND [DATA] [-o FILE] [--force]",
     .summary = "Write a recipe to start from",
-    .help = "KIND is csv (a table), npz (arrays), or demo (simulated hands, 197 classes, needs no\n"
-            "data). DATA is the data file to name in the recipe, relative to it.\n"
+    .help = "KIND is csv (a table), npz (arrays), or demo (simulated hands, 197 classes,\n"
+            "needs no data). DATA is the data file to name in the recipe, relative to it.\n\n"
             "-o FILE       where to (default: recipe.yaml)\n"
             "--force       replace a file that is there\n",
     .run = run,

@@ -14,17 +14,46 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "recipe/schema.h"
+#include "style.h"
 
-static void print_line(const char *name, const char *summary) {
-    printf("%-24s %s\n", name, summary);
+enum { LINES_MAX = 256, GAP = 2 };
+
+typedef struct line {
+    const char *name, *summary;
+} line;
+
+typedef struct listing {
+    line lines[LINES_MAX];
+    int count;
+} listing;
+
+static void add(listing *list, const char *name, const char *summary) {
+    if (list->count < LINES_MAX) list->lines[list->count++] = (line){name, summary};
+}
+
+/** One line per name; on a terminal long summaries go on below themselves. */
+static void print_listing(const listing *list) {
+    bool screen = bal_is_screen(stdout);
+    int width = 0;
+    for (int i = 0; i < list->count; i++) {
+        int columns = bal_text_columns(list->lines[i].name) + GAP;
+        if (columns > width) width = columns;
+    }
+    for (int i = 0; i < list->count; i++) {
+        bal_print_padded(stdout, list->lines[i].name, width);
+        if (screen)
+            bal_print_wrapped(stdout, list->lines[i].summary, width, width);
+        else
+            printf("%s\n", list->lines[i].summary);
+    }
 }
 
 /* ---- names with a table ---- */
 
 #define LIST_TABLE(function, table)                                                                \
-    static void function(void) {                                                                   \
+    static void function(listing *list) {                                                          \
         for (int i = 0; (table)[i]; i++)                                                           \
-            print_line((table)[i]->name, (table)[i]->summary);                                     \
+            add(list, (table)[i]->name, (table)[i]->summary);                                      \
     }
 
 LIST_TABLE(list_class_weights, bal_class_weighting_table)
@@ -39,14 +68,14 @@ LIST_TABLE(list_simulators, bal_simulator_table)
 LIST_TABLE(list_commands, bal_command_table)
 
 /** Keys of a section of the recipe, with their sentences. */
-static void list_section(const char *section) {
+static void list_section(listing *list, const char *section) {
     const bal_schema_key *key = NULL;
     while ((key = bal_schema_next(section, key)))
-        print_line(bal_schema_name(key), key->help);
+        add(list, bal_schema_name(key), key->help);
 }
 
-static void list_remedies(void) {
-    list_section("guard.remedies[]");
+static void list_remedies(listing *list) {
+    list_section(list, "guard.remedies[]");
 }
 
 /* ---- names without ---- */
@@ -80,39 +109,39 @@ static const summary summaries[] = {
     {"recover", "Back to the last healthy state, with the next remedy"},
 };
 
-static void list_names(bal_schema_name_fn *names) {
+static void list_names(listing *list, bal_schema_name_fn *names) {
     const char *name;
     for (int i = 0; (name = names(i)); i++) {
         const char *text = "";
         for (size_t s = 0; s < sizeof summaries / sizeof *summaries; s++)
             if (strcmp(summaries[s].name, name) == 0) text = summaries[s].text;
-        print_line(name, text);
+        add(list, name, text);
     }
 }
 
-static void list_activations(void) {
-    list_names(bal_schema_activations);
+static void list_activations(listing *list) {
+    list_names(list, bal_schema_activations);
 }
-static void list_heads(void) {
-    list_names(bal_schema_head_kinds);
+static void list_heads(listing *list) {
+    list_names(list, bal_schema_head_kinds);
 }
-static void list_initialisers(void) {
-    list_names(bal_schema_inits);
+static void list_initialisers(listing *list) {
+    list_names(list, bal_schema_inits);
 }
-static void list_policies(void) {
-    list_names(bal_schema_policies);
+static void list_policies(listing *list) {
+    list_names(list, bal_schema_policies);
 }
-static void list_splits(void) {
-    list_names(bal_schema_find("data.split.kind")->names);
+static void list_splits(listing *list) {
+    list_names(list, bal_schema_find("data.split.kind")->names);
 }
 
 /* ---- the command ---- */
 
-static void list_kinds(void);
+static void list_kinds(listing *list);
 
 static const struct list_kind {
     const char *name, *summary;
-    void (*print)(void);
+    void (*fill)(listing *list);
 } kinds[] = {
     {"activations", "model.activation", list_activations},
     {"class-weights", "heads[].class_weights.kind", list_class_weights},
@@ -134,13 +163,14 @@ static const struct list_kind {
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-static void list_kinds(void) {
+static void list_kinds(listing *list) {
     for (int i = 0; i < KINDS; i++)
-        print_line(kinds[i].name, kinds[i].summary);
+        add(list, kinds[i].name, kinds[i].summary);
 }
 
 static int run(int argc, char **argv) {
     const char *names[KINDS + 1] = {0};
+    listing list = {.count = 0};
     int n = bal_parse_options(&bal_command_list, argc, argv, NULL, 0);
     if (n < 0) return EXIT_USAGE;
     if (n > 2) return bal_report_usage(&bal_command_list, "one kind at a time");
@@ -148,7 +178,8 @@ static int run(int argc, char **argv) {
     for (int i = 0; i < KINDS; i++) {
         names[i] = kinds[i].name;
         if (strcmp(kinds[i].name, wanted) != 0) continue;
-        kinds[i].print();
+        kinds[i].fill(&list);
+        print_listing(&list);
         return EXIT_DONE;
     }
     return bal_report_unknown(&bal_command_list, "kind", wanted, names);

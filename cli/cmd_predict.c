@@ -157,16 +157,18 @@ const bal_command bal_command_predict = {
     .name = "predict",
     .arguments = "MODEL|RUN INPUT -o OUT [--missing error|mean] [--by-position]",
     .summary = "What a model says about rows: class, probabilities, entropy",
-    .help =
-        "INPUT is csv, csv.gz or npz; labels may be there and are not looked at. Columns of a csv\n"
-        "with a header are found by the names that the model was trained on.\n"
-        "-o OUT        .csv: row,class,confidence,entropy,p_CLASS… (rows counted from 1);\n"
-        "              .npz: predictions, probabilities, entropy, classes; - is csv on\n"
-        "              standard output. With several heads each name begins with HEAD.\n"
-        "--missing W   a feature without a value: error (default), or mean: the training mean\n"
-        "--by-position columns in the model's order, whatever they are called\n"
-        "--header W    whether the first row of a csv has the names: auto, yes, no\n"
-        "--separator C of a csv: auto, tab, or the character\n"
-        "--threads N   how many threads (default: all processors of this process)\n",
+    .help = "INPUT is csv, csv.gz or npz; labels may be there and are not looked at.\n"
+            "Columns of a csv with a header are found by the names that the model was\n"
+            "trained on.\n\n"
+            "-o OUT        .csv: row,class,confidence,entropy,p_CLASS… with rows counted\n"
+            "              from 1; .npz: predictions, probabilities, entropy, classes;\n"
+            "              -: csv on standard output. With several heads each name begins\n"
+            "              with HEAD and a dot.\n"
+            "--missing W   a feature without a value: error (default), or mean, the mean of\n"
+            "              the training rows\n"
+            "--by-position columns in the model's order, whatever they are called\n"
+            "--header W    whether the first row of a csv has the names: auto, yes, no\n"
+            "--separator C of a csv: auto, tab, or the character\n"
+            "--threads N   how many threads (default: all processors of this process)\n",
     .run = run,
 };

@@ -47,8 +47,7 @@ const bal_command bal_command_resume = {
     .name = "resume",
     .arguments = "RUN [--json] [--plain] [--threads N]",
     .summary = "Go on from the last checkpoint of a run, bit-exactly",
-    .help =
-        "RUN is the folder of a run. One that is complete prints its summary again. Options and\n"
-        "exit codes are those of `ballast train`.\n",
+    .help = "RUN is the folder of a run. One that is complete prints its summary again.\n"
+            "Options and exit codes are those of `ballast train`.\n",
     .run = run,
 };

@@ -172,8 +172,8 @@ const bal_command bal_command_runs = {
     .name = "runs",
     .arguments = "[FOLDER] [--json]",
     .summary = "The runs here, best first",
-    .help = "FOLDER holds run folders; runs/ where it is not given. Runs with the same monitored\n"
-            "metric stand together.\n"
-            "--json        {\"runs\": [one object per run, as `show --json`]}\n",
+    .help = "FOLDER holds run folders; runs/ where it is not given. Runs with the same\n"
+            "monitored metric stand together.\n\n"
+            "--json        {\"runs\": [one object per run, as `show --json` prints it]}\n",
     .run = run,
 };

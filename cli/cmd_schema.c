@@ -21,8 +21,8 @@ const bal_command bal_command_schema = {
     .name = "schema",
     .arguments = "[--markdown]",
     .summary = "Print what a recipe may say",
-    .help = "A JSON Schema (draft 2020-12), for editors that check and complete YAML; save it and\n"
-            "begin a recipe with the line\n"
+    .help = "A JSON Schema (draft 2020-12), for editors that check and complete YAML;\n"
+            "save it and begin a recipe with the line\n"
             "  # yaml-language-server: $schema=./ballast.schema.json\n\n"
             "--markdown    the same as a page to read\n",
     .run = run,

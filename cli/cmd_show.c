@@ -47,8 +47,8 @@ const bal_command bal_command_show = {
     .name = "show",
     .arguments = "RUN [--json]",
     .summary = "What happened in a run: best, final, incidents",
-    .help = "RUN is the folder of a run, ended or not. `prior` is what always answering the class\n"
-            "frequencies of the training rows would get.\n"
-            "--json        one JSON object on standard output, as `train --json` prints it\n",
+    .help = "RUN is the folder of a run, ended or not. `prior` is what always answering\n"
+            "the class frequencies of the training rows would get.\n\n"
+            "--json        one JSON object on standard output, as of `train --json`\n",
     .run = run,
 };

@@ -54,19 +54,19 @@ const bal_command bal_command_train = {
     .name = "train",
     .arguments = "RECIPE [key=value …] [--run DIR] [--json] [--plain] [--threads N]",
     .summary = "Train what a recipe describes",
-    .help =
-        "key=value     overrides any key of the recipe: train.epochs=3 data.path=x.npz\n"
-        "--run DIR     folder of the run (default: runs/NAME-001, -002, …)\n"
-        "--json        one JSON object on standard output, everything else on standard error\n"
-        "--plain       one line per evaluation, no colour, no live line\n"
-        "--threads N   how many threads (default: all processors of this process)\n\n"
-        "Columns: mean training loss since the last evaluation; validation loss; the monitored\n"
-        "metric; how many classes are predicted at all, and how evenly (entropy, 1: as evenly\n"
-        "as can be). `ineligible`: not finite, collapsed, or no better than answering by the\n"
-        "class frequencies; such an evaluation is never the best.\n\n"
-        "SIGINT and SIGTERM write a checkpoint and end with 130 and 143, SIGUSR1 with 75;\n"
-        "`ballast resume` goes on from there, bit-exactly. Exit codes: 0 done, 1 failed,\n"
-        "2 usage or recipe, 3 data, 4 stopped by the guard or collapsed, 5 out of memory,\n"
-        "6 storage.\n",
+    .help = "key=value     overrides any key of the recipe: train.epochs=3 data.path=x.npz\n"
+            "--run DIR     folder of the run (default: runs/NAME-001, -002, …)\n"
+            "--json        one JSON object on standard output, all else on standard error\n"
+            "--plain       one line per evaluation, no colour, no live line\n"
+            "--threads N   how many threads (default: all processors of this process)\n\n"
+            "Columns: mean training loss since the last evaluation; validation loss; the\n"
+            "monitored metric; how many classes are predicted at all, and how evenly\n"
+            "(entropy, 1: as evenly as can be). `ineligible`: not finite, collapsed, or no\n"
+            "better than answering by the class frequencies; such an evaluation is never\n"
+            "the best.\n\n"
+            "SIGINT and SIGTERM write a checkpoint and end with 130 and 143, SIGUSR1 with\n"
+            "75; `ballast resume` goes on from there, bit-exactly. Exit codes: 0 done,\n"
+            "1 failed, 2 usage or recipe, 3 data, 4 stopped by the guard or collapsed,\n"
+            "5 out of memory, 6 storage.\n",
     .run = run,
 };

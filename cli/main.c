@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "style.h"
 
 const bal_command *const bal_command_table[] = {
     &bal_command_train,  &bal_command_resume, &bal_command_eval,    &bal_command_predict,
@@ -30,8 +31,9 @@ static void print_overview(FILE *out) {
 }
 
 static void print_help(const bal_command *command) {
-    printf("usage: ballast %s%s%s\n\n%s.\n", command->name, command->arguments[0] ? " " : "",
-           command->arguments, command->summary);
+    int indent = printf("usage: ballast %s ", command->name);
+    bal_print_wrapped(stdout, command->arguments, indent, indent);
+    printf("\n%s.\n", command->summary);
     if (command->help[0]) printf("\n%s", command->help);
 }
 

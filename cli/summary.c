@@ -184,7 +184,10 @@ static void print_outcome(FILE *out, const bal_style *style, const json_t *summa
     double best = bal_json_number_at(summary, "best_epoch");
     char spent[24], value[24];
     fprintf(out, "%s%s%s", colour_of(style, status), word_for(status), style->off);
-    fprintf(out, " after %.0f epoch%s", epochs, epochs == 1 ? "" : "s");
+    if (epochs == 0)
+        fputs(" in the first epoch", out);
+    else
+        fprintf(out, " after %.0f epoch%s", epochs, epochs == 1 ? "" : "s");
     double seconds = bal_json_number_at(summary, "seconds");
     if (!isnan(seconds)) fprintf(out, " in %s", bal_duration_text(seconds, spent));
     if (best > 0)
@@ -252,7 +255,10 @@ static void print_hypotheses(FILE *out, const bal_style *style, const json_t *hy
     if (json_array_size(hypotheses) > 0) fputs("\nwhat may explain it, best fit first\n", out);
     json_array_foreach(hypotheses, i, item) {
         char text[1024];
-        snprintf(text, sizeof text, "%s (%s). Try: %s", bal_json_text_at(item, "statement"),
+        const char *statement = bal_json_text_at(item, "statement");
+        size_t length = strlen(statement);
+        if (length > 0 && statement[length - 1] == '.') length--;
+        snprintf(text, sizeof text, "%.*s (%s). Try: %s", (int)length, statement,
                  bal_json_text_at(item, "why"), bal_json_text_at(item, "try"));
         print_item(out, style, bal_json_text_at(item, "hypothesis"), text);
     }

@@ -71,7 +71,6 @@ static bal_status expand_scalar(bal_recipe_reader *r, bal_yaml_node *node) {
         const char *text = bal_arena_strdup(r->arena, out.data);
         if (!text) status = bal_recipe_fail_memory(r);
         if (text) node->text = text;
-        if (text && !text[0]) node->quoted = true; /* an empty text, not null */
     }
     bal_text_release(&out);
     return status;

@@ -136,7 +136,6 @@ static bal_status set_key(walk *w, const char *name, bal_yaml_node *value) {
         return BAL_OK;
     }
     if (!bal_yaml_set(arena_of(w), w->node, name, value)) return bal_recipe_fail_memory(w->reader);
-    value->key_line = value->key_column = 0;
     return BAL_OK;
 }
 

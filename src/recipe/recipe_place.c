@@ -12,7 +12,9 @@ bal_place bal_recipe_place(const bal_yaml_node *node) {
 }
 
 bal_place bal_recipe_key_place(const bal_yaml_node *node) {
-    if (!node || !node->source || node->key_line == 0) return bal_recipe_place(node);
+    bool keyed = node && node->source && node->key_line > 0;
+    /* A value from the command line keeps the key of the one in the file that it replaced. */
+    if (!keyed || node->line == 0) return bal_recipe_place(node);
     return (bal_place){node->source, node->key_line, node->key_column};
 }
 
