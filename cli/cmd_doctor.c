@@ -50,8 +50,6 @@ static void show_machine(doctor *d) {
     bal_backend_facts(backend, &facts);
     bal_backend_close(backend);
     say("device", facts.description);
-    snprintf(text, sizeof text, "%s", facts.isa);
-    say("kernels", text);
     snprintf(text, sizeof text, "%d of %ld processors", facts.threads,
              sysconf(_SC_NPROCESSORS_ONLN));
     say("threads", text);

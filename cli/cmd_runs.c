@@ -13,6 +13,8 @@
 #include "style.h"
 #include "train/run_folder.h"
 
+enum { SCORE = 9, TIME = 8 }; /* widths, the space before included */
+
 typedef struct run_list {
     json_t **runs; /* summaries */
     size_t count, capacity;
@@ -98,20 +100,26 @@ static int run_column(const run_list *list) {
 static void print_run(const bal_style *style, const json_t *run, int width) {
     char value[24], test[24], spent[24];
     const char *status = bal_json_text_at(run, "status");
-    const char *code = strcmp(status, "ok") == 0            ? ""
-                       : strcmp(status, "interrupted") == 0 ? style->yellow
-                                                            : style->red;
-    bal_print_padded(stdout, bal_json_text_at(run, "run"), width);
-    printf("  %s", style->bold);
-    bal_print_padded(stdout, bal_score_text(value_of(run), value), -8);
-    printf("%s  ", style->off);
+    const char *colour = strcmp(status, "ok") == 0            ? ""
+                         : strcmp(status, "interrupted") == 0 ? style->yellow
+                                                              : style->red;
+    bal_score_text(value_of(run), value);
     bal_score_text(bal_summary_metric(run, monitor_of(run), "test"), test);
-    bal_print_padded(stdout, test, -8);
-    printf("  %s%-11s%s  %6.0f  %9.0f  ", code, status, style->off,
-           bal_json_number_at(run, "epochs"), bal_json_number_at(run, "incidents"));
     bal_duration_text(bal_json_number_at(run, "seconds"), spent);
-    bal_print_padded(stdout, spent, -8);
+    bal_print_padded(stdout, bal_json_text_at(run, "run"), width);
+    fputs(style->bold, stdout);
+    bal_print_padded(stdout, value, -SCORE);
+    fputs(style->off, stdout);
+    bal_print_padded(stdout, test, -SCORE);
+    printf("  %s%-11s%s %6.0f %9.0f", colour, status, style->off, bal_json_number_at(run, "epochs"),
+           bal_json_number_at(run, "incidents"));
+    bal_print_padded(stdout, spent, -TIME);
     fputs("\n", stdout);
+}
+
+static void print_titles(const bal_style *style, const char *monitor, int width) {
+    printf("%s\n%s%-*s%*s%*s  %-11s %6s %9s%*s%s\n", monitor, style->bold, width, "run", SCORE,
+           "val", SCORE, "test", "status", "epochs", "incidents", TIME, "time", style->off);
 }
 
 static void print_table(const run_list *list) {
@@ -120,12 +128,10 @@ static void print_table(const run_list *list) {
     const char *monitor = NULL;
     for (size_t i = 0; i < list->count; i++) {
         const json_t *run = list->runs[i];
-        if (!monitor || strcmp(monitor, monitor_of(run)) != 0) {
-            printf("%s%s%s\n", i > 0 ? "\n" : "", monitor_of(run), "");
-            printf("%s%-*s  %8s  %8s  %-11s  %6s  %9s  %8s%s\n", style.bold, width, "run", "val",
-                   "test", "status", "epochs", "incidents", "time", style.off);
-        }
+        bool other = !monitor || strcmp(monitor, monitor_of(run)) != 0;
         monitor = monitor_of(run);
+        if (other && i > 0) printf("\n");
+        if (other) print_titles(&style, monitor, width);
         print_run(&style, run, width);
     }
     if (list->count == 0) printf("no runs here yet\n");

@@ -96,8 +96,8 @@ static bal_status check(const bal_run_result *result, double seconds, bal_text *
         return bal_fail(err, BAL_EINTERNAL,
                         "a small training reached accuracy %.2f; at least %.2f was expected",
                         accuracy, accuracy_wanted);
-    bal_text_printf(report, "trained, stopped, resumed bit-exactly; accuracy %.2f (%.1f s)",
-                    accuracy, seconds);
+    bal_text_printf(report, "trained, resumed bit-exactly, accuracy %.2f (%.1f s)", accuracy,
+                    seconds);
     return BAL_OK;
 }
 
