@@ -2,7 +2,7 @@
  *
  * Each check points at the value that has to change. Places come from the resolved tree, which
  * keeps them; `nodes` of a list stand in the order of the typed array beside it. */
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -30,25 +30,55 @@ static bool is_plain_name(const char *text, const char *also, size_t most) {
     return length > 0 && length <= most;
 }
 
-/* Each text of a list once, none empty. */
-static bal_status check_texts(reader *r, const char *where, const bal_yaml_node *list) {
-    if (!list) return BAL_OK;
-    bal_yaml_each (item, list) {
-        if (!item->text[0])
-            return bal_recipe_fail(r, bal_recipe_place(item), "%s: an empty text", where);
-        for (const bal_yaml_node *other = list->first; other != item; other = other->next)
-            if (strcmp(other->text, item->text) == 0)
-                return bal_recipe_fail(r, bal_recipe_place(item), "%s: '%s' comes twice", where,
-                                       item->text);
-    }
+/* Texts of a list in order, for finding them: a list may name a hundred thousand columns. */
+typedef struct sorted_texts {
+    const bal_yaml_node **items;
+    size_t n;
+} sorted_texts;
+
+/* By text, equal ones as they stand. */
+static int compare_texts(const void *left, const void *right) {
+    const bal_yaml_node *a = *(const bal_yaml_node *const *)left;
+    const bal_yaml_node *b = *(const bal_yaml_node *const *)right;
+    int order = strcmp(a->text, b->text);
+    if (order == 0) order = (a->line > b->line) - (a->line < b->line);
+    return order ? order : (a->column > b->column) - (a->column < b->column);
+}
+
+static int compare_to_item(const void *text, const void *item) {
+    return strcmp(text, (*(const bal_yaml_node *const *)item)->text);
+}
+
+static bal_status sort_texts(bal_recipe_reader *r, const bal_yaml_node *list,
+                             sorted_texts *ret_sorted) {
+    *ret_sorted = (sorted_texts){.n = 0};
+    if (!list || list->count == 0) return BAL_OK;
+    ret_sorted->items = bal_arena_alloc(r->arena, list->count, sizeof *ret_sorted->items);
+    if (!ret_sorted->items) return bal_recipe_fail_memory(r);
+    bal_yaml_each (item, list)
+        ret_sorted->items[ret_sorted->n++] = item;
+    qsort(ret_sorted->items, ret_sorted->n, sizeof *ret_sorted->items, compare_texts);
     return BAL_OK;
 }
 
-static bool contains(const bal_yaml_node *list, const char *text) {
-    if (!list) return false;
-    bal_yaml_each (item, list)
-        if (strcmp(item->text, text) == 0) return true;
-    return false;
+static bool contains(const sorted_texts *sorted, const char *text) {
+    return sorted->n > 0 &&
+           bsearch(text, sorted->items, sorted->n, sizeof *sorted->items, compare_to_item) != NULL;
+}
+
+/* Each text of a list once, none empty. */
+static bal_status check_texts(bal_recipe_reader *r, const char *where, const bal_yaml_node *list) {
+    sorted_texts sorted;
+    BAL_TRY(sort_texts(r, list, &sorted));
+    for (size_t i = 0; i < sorted.n; i++) {
+        const bal_yaml_node *item = sorted.items[i];
+        if (!item->text[0])
+            return bal_recipe_fail(r, bal_recipe_place(item), "%s: an empty text", where);
+        if (i > 0 && strcmp(sorted.items[i - 1]->text, item->text) == 0)
+            return bal_recipe_fail(r, bal_recipe_place(item), "%s: '%s' comes twice", where,
+                                   item->text);
+    }
+    return BAL_OK;
 }
 
 /* ---- name, data ---- */
@@ -75,7 +105,7 @@ static bal_status check_split(reader *r) {
                            split->train, split->val, split->test, sum);
 }
 
-static bal_status check_columns(reader *r) {
+static bal_status check_columns(bal_recipe_reader *r) {
     const bal_yaml_node *data = bal_yaml_get(r->root, "data");
     const bal_yaml_node *features = bal_yaml_get(data, "features");
     const bal_recipe_data *wanted = &r->recipe->data;
@@ -90,9 +120,11 @@ static bal_status check_columns(reader *r) {
     if (by_column && !wanted->split.column[0])
         return bal_recipe_fail(r, place_in(bal_yaml_get(data, "split"), wanted->split.kind),
                                "data.split.%s is empty; wanted a column", wanted->split.kind);
+    sorted_texts sorted;
+    BAL_TRY(sort_texts(r, features, &sorted));
     for (int32_t h = 0; h < r->recipe->n_heads; h++) {
         const char *target = r->recipe->heads[h].target;
-        if (contains(features, target))
+        if (contains(&sorted, target))
             return bal_recipe_fail(
                 r, bal_recipe_place(features),
                 "data.features lists '%s', which is the target of head '%s': the "
@@ -177,7 +209,7 @@ static bal_status check_loss(reader *r, const bal_recipe_head *head, const bal_y
     return BAL_OK;
 }
 
-static bal_status check_class_list(reader *r, const bal_recipe_head *head,
+static bal_status check_class_list(bal_recipe_reader *r, const bal_recipe_head *head,
                                    const bal_yaml_node *node) {
     const bal_yaml_node *classes = bal_yaml_get(node, "classes");
     BAL_TRY(check_texts(r, "classes", classes));
@@ -189,7 +221,7 @@ static bal_status check_class_list(reader *r, const bal_recipe_head *head,
 }
 
 /* Explicit weights against a fixed class list; without one the data decides. */
-static bal_status check_class_weights(reader *r, const bal_recipe_head *head,
+static bal_status check_class_weights(bal_recipe_reader *r, const bal_recipe_head *head,
                                       const bal_yaml_node *node) {
     const bal_recipe_class_weights *weights = &head->class_weights;
     const bal_yaml_node *values = bal_yaml_get(bal_yaml_get(node, "class_weights"), "values");
@@ -199,8 +231,10 @@ static bal_status check_class_weights(reader *r, const bal_recipe_head *head,
                                "class_weights lists %d values, but head '%s' has %d classes",
                                (int)weights->n_values, head->name, (int)head->n_classes);
     if (!weights->names) return BAL_OK;
+    sorted_texts classes;
+    BAL_TRY(sort_texts(r, bal_yaml_get(node, "classes"), &classes));
     bal_yaml_each (value, values) {
-        if (contains(bal_yaml_get(node, "classes"), value->key)) continue;
+        if (contains(&classes, value->key)) continue;
         return bal_recipe_fail(r, bal_recipe_place(value),
                                "class_weights names '%s', which is not a class of head '%s'",
                                value->key, head->name);

@@ -385,6 +385,7 @@ static bal_status read_class_values(bal_recipe_reader *r, const bal_recipe_field
     bool by_name = f->node->kind == BAL_YAML_MAPPING;
     if ((!by_name && f->node->kind != BAL_YAML_SEQUENCE) || f->node->count == 0)
         return bal_recipe_fail_type(r, f, "{class: weight} or a list of weights by class id");
+    BAL_TRY(check_count(r, f, f->node->count));
     const char **names = bal_arena_alloc(r->arena, f->node->count, sizeof *names);
     double *values = bal_arena_alloc(r->arena, f->node->count, sizeof *values);
     bal_yaml_node *copy = by_name ? bal_yaml_new_map(r->arena) : bal_yaml_new_seq(r->arena);
@@ -394,10 +395,9 @@ static bal_status read_class_values(bal_recipe_reader *r, const bal_recipe_field
         BAL_TRY(bal_recipe_read_number(r, f, item, &values[n]));
         bal_yaml_node *value =
             bal_recipe_keep_place(bal_yaml_new_number(r->arena, values[n]), item);
-        names[n++] = item->key;
-        if (by_name ? !bal_yaml_set(r->arena, copy, item->key, value)
-                    : !bal_yaml_append(copy, value))
-            return bal_recipe_fail_memory(r);
+        if (!bal_yaml_append(copy, value)) return bal_recipe_fail_memory(r);
+        /* Keys are known to differ; bal_yaml_set would look again, n times n. */
+        value->key = names[n++] = item->key;
     }
     bal_recipe_class_weights weights;
     memcpy(&weights, (char *)f->base + f->key->slot, sizeof weights);

@@ -141,6 +141,7 @@ const bal_schema_key bal_schema_table[] = {
      ONLY("kind", "csv", "npz"),
      .derive = bal_schema_default_features,
      .derived = "npz: `X`; csv: all columns but targets and ignored ones",
+     .items_max = 100000,
      .help = "npz: the array, or arrays side by side; csv: the columns."},
     {.path = "data.target",
      .type = BAL_SCHEMA_TEXT,
@@ -153,6 +154,7 @@ const bal_schema_key bal_schema_table[] = {
      LIST_SLOT(bal_recipe, data.ignore, data.n_ignore),
      ONLY("kind", "csv"),
      .fallback = "[]",
+     .items_max = 10000,
      .help = "Columns that are neither features nor targets, such as ids."},
     {.path = "data.header",
      .type = BAL_SCHEMA_NAME,
@@ -185,6 +187,7 @@ const bal_schema_key bal_schema_table[] = {
      .type = BAL_SCHEMA_TEXTS,
      LIST_SLOT(bal_recipe, data.drop_classes, data.n_drop_classes),
      .fallback = "[]",
+     .items_max = 10000,
      .help = "Labels whose rows are left out."},
     {.path = "data.split",
      .type = BAL_SCHEMA_SECTION,
@@ -335,6 +338,7 @@ const bal_schema_key bal_schema_table[] = {
      .type = BAL_SCHEMA_TEXTS,
      LIST_SLOT(bal_recipe, model.freeze, model.n_freeze),
      .fallback = "[]",
+     .items_max = 10000,
      .help = "Patterns (`*`, `?`) of the names of parameters that are kept as they start."},
 
     /* ---- heads ---- */
@@ -368,6 +372,7 @@ const bal_schema_key bal_schema_table[] = {
      LIST_SLOT(bal_recipe_head, classes, n_classes),
      ONLY("kind", "classes", "binary"),
      .fallback = "[]",
+     .items_max = 10000,
      .help =
          "The classes and their order; else those of the training rows, sorted. Of a binary head "
          "the second is the positive one."},
@@ -462,6 +467,7 @@ const bal_schema_key bal_schema_table[] = {
      SLOT(bal_recipe_head, class_weights),
      ONLY("kind", "explicit"),
      .range = ABOVE(0),
+     .items_max = 10000,
      .help = "The weights: {class: weight} (classes left out count 1), or a list by class id."},
     {.path = "heads[].weight",
      .type = BAL_SCHEMA_NUMBER,
