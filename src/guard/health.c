@@ -34,7 +34,8 @@ static void write_summary(const bal_guard *guard, const char *verdict, bal_json_
         bal_text_puts(&text, guard->policy == BAL_GUARD_OFF
                                  ? "The guard was off: nobody looked."
                                  : "Nothing was found wrong with this run.");
-    bal_json_out_named_string(out, "summary", bal_text_failed(&text) ? verdict : text.data);
+    bal_json_out_named_string(out, "summary", text.data);
+    if (bal_text_failed(&text)) out->text->failed = true;
     bal_text_release(&text);
 }
 
