@@ -82,7 +82,11 @@ bal_status bal_run_folder_open(bal_run_folder *folder, const char *path, bal_err
     bal_run_folder opened = {.path = bal_strdup(path)};
     if (!opened.path) return bal_fail_memory(err, strlen(path) + 1);
     char *recipe = bal_run_folder_path(&opened, BAL_RUN_RECIPE);
-    bool is_run = recipe && bal_path_exists(recipe);
+    if (!recipe) {
+        bal_run_folder_release(&opened);
+        return bal_fail_memory(err, strlen(path) + 32);
+    }
+    bool is_run = bal_path_exists(recipe);
     bal_free(recipe);
     if (!is_run) {
         bal_run_folder_release(&opened);
