@@ -1,5 +1,5 @@
-/* Counting every allocation of the process, whoever makes it: these definitions take the place of the C
- * library's and hand on to it. glibc only; elsewhere the count stays 0. */
+/* Counting every allocation of the process, whoever makes it: these definitions take the place of
+ * the C library's and hand on to it. glibc only; elsewhere the count stays 0. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>

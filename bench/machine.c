@@ -16,8 +16,8 @@ enum { GEMM_SIZE = 2048, GEMM_REPEATS = 9, COPY_REPEATS = 20 };
 
 typedef struct gemm_job {
     bal_program *program;
-    int (*sgemm)(char, char, int64_t, int64_t, int64_t, float, const float *, int64_t, const float *,
-                 int64_t, float, float *, int64_t);
+    int (*sgemm)(char, char, int64_t, int64_t, int64_t, float, const float *, int64_t,
+                 const float *, int64_t, float, float *, int64_t);
     float *a, *b, *c;
 } gemm_job;
 
@@ -73,8 +73,8 @@ out:
     return status;
 }
 
-/* The library is opened only here, so that the program starts without it. Its sgemm has had one form
- * in all versions. */
+/* The library is opened only here, so that the program starts without it. Its sgemm has had one
+ * form in all versions. */
 static bal_status measure_onednn(gemm_job *job, double *ret_rate, bal_error *err) {
     static const char *const names[] = {"libdnnl.so.3", "libdnnl.so.2", "libdnnl.so"};
     const size_t count = (size_t)GEMM_SIZE * GEMM_SIZE, bytes = 3 * count * sizeof(float);

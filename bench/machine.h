@@ -1,4 +1,5 @@
-/* What the machine can do, measured in the same run as the nets: the two rates the floor is made of. */
+/* What the machine can do, measured in the same run as the nets: the two rates the floor is made
+ * of. */
 #ifndef BENCH_MACHINE_H
 #define BENCH_MACHINE_H
 
@@ -7,11 +8,11 @@
 #include "backend/backend.h"
 
 typedef struct machine_rates {
-    double gemm_own;     /* FLOP/s of 2048³ through a program of one matmul */
-    double gemm_onednn;  /* the same by dnnl_sgemm; 0 when the library is not there */
-    double gemm;         /* the better of the two */
-    double copy_memory;  /* bytes read + written per second, 128 MiB to 128 MiB */
-    double copy_cache;   /* the same, 4 MiB to 4 MiB: beyond the second-level caches, in the third */
+    double gemm_own;    /* FLOP/s of 2048³ through a program of one matmul */
+    double gemm_onednn; /* the same by dnnl_sgemm; 0 when the library is not there */
+    double gemm;        /* the better of the two */
+    double copy_memory; /* bytes read + written per second, 128 MiB to 128 MiB */
+    double copy_cache;  /* the same, 4 MiB to 4 MiB: beyond the second-level caches, in the third */
 } machine_rates;
 
 BAL_WARN_UNUSED bal_status machine_measure(bal_backend *backend, machine_rates *ret_rates,

@@ -15,8 +15,11 @@
 enum { BATCHES = 4, PARAMETERS_MAX = 64 };
 
 const bench_net_kind bench_net_kinds[] = {
-    {"residual", "640-3000-3x3000-320-256-64-4, batch norm, leaky relu, dropout, AdamW, clipped", 640,
-     4, {256}},
+    {"residual",
+     "640-3000-3x3000-320-256-64-4, batch norm, leaky relu, dropout, AdamW, clipped",
+     640,
+     4,
+     {256}},
     {"mlp", "126-512-256-128-197, batch norm, relu, dropout, Adam", 126, 197, {32, 64, 256}},
     {0},
 };
@@ -96,8 +99,8 @@ static bal_status build_update(bench_net *bench, bal_error *err) {
             char name[256];
             snprintf(name, sizeof name, "%s.%s", info->name, optimizer->moment_suffix[k]);
             moments[k][i] = bal_graph_state(g, name, BAL_F32, info->shape);
-            BAL_TRY(bal_store_declare(&bench->store, name, BAL_ROLE_MOMENT, BAL_F32, info->shape,
-                                      err));
+            BAL_TRY(
+                bal_store_declare(&bench->store, name, BAL_ROLE_MOMENT, BAL_F32, info->shape, err));
         }
     }
     const bal_value *lists[2] = {moments[0], moments[1]};
@@ -109,8 +112,8 @@ static bal_status build_update(bench_net *bench, bal_error *err) {
 
 static bal_status build_graph(bench_net *bench, bal_error *err) {
     bal_graph *g = bench->graph;
-    bench->net = (bal_net){
-        .graph = g, .store = &bench->store, .declare = true, .training = true, .seed = 1};
+    bench->net =
+        (bal_net){.graph = g, .store = &bench->store, .declare = true, .training = true, .seed = 1};
     bench->rng = bal_graph_input(g, "rng", BAL_I64, BAL_SHAPE1(2));
     bench->net.rng = bench->rng;
     bench->x = bal_graph_input(g, "x", BAL_F32, BAL_SHAPE2(bench->batch, bench->kind->features));
@@ -140,7 +143,8 @@ static bal_status make_batches(bench_net *bench, bal_error *err) {
     bal_random_init(&random, 2, 0);
     for (size_t b = 0; b < BATCHES; b++) {
         float *x = (float *)(void *)(host + b * bench->batch_stride);
-        int32_t *labels = (int32_t *)(void *)(host + b * bench->batch_stride + bench->labels_offset);
+        int32_t *labels =
+            (int32_t *)(void *)(host + b * bench->batch_stride + bench->labels_offset);
         for (size_t i = 0; i < rows * columns; i++)
             x[i] = (float)bal_random_u32(&random) * 0x1p-31f - 1;
         for (size_t i = 0; i < rows; i++)

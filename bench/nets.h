@@ -1,6 +1,6 @@
-/* The two nets that are timed, as a trainer would run them: forward with batch statistics and dropout,
- * loss, gradients, their norm, clipping, the optimiser's update and the running statistics, with a new
- * batch, random counter and hyper-parameters bound for every step. */
+/* The two nets that are timed, as a trainer would run them: forward with batch statistics and
+ * dropout, loss, gradients, their norm, clipping, the optimiser's update and the running
+ * statistics, with a new batch, random counter and hyper-parameters bound for every step. */
 #ifndef BENCH_NETS_H
 #define BENCH_NETS_H
 
@@ -28,7 +28,8 @@ BAL_WARN_UNUSED bal_status bench_net_step(bench_net *net, double *ret_loss, bal_
 
 bal_program *bench_net_program(bench_net *net);
 int64_t bench_net_parameters(const bench_net *net);
-/** Multiply-adds count twice: 6·weights·batch, less the gradient of the input, which nobody needs. */
+/** Multiply-adds count twice: 6·weights·batch, less the gradient of the input, which nobody needs.
+ */
 double bench_net_flops(const bench_net *net);
 
 #endif

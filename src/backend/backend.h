@@ -30,8 +30,8 @@ typedef struct bal_device_facts {
 } bal_device_facts;
 
 typedef struct bal_backend_options {
-    int threads;      /* 0: all processors of this process */
-    const char *isa;  /* NULL: best the machine has; "reference", "avx2", "avx512" force */
+    int threads;     /* 0: all processors of this process */
+    const char *isa; /* NULL: best the machine has; "reference", "avx2", "avx512" force */
 } bal_backend_options;
 
 /** A range inside a buffer, bound to a value of a graph by the value's name (inputs, parameters,
@@ -45,7 +45,8 @@ typedef struct bal_binding {
 /** What a device implements. All entries are required. */
 typedef struct bal_backend_api {
     const char *name;
-    bal_status (*open)(const bal_backend_options *options, bal_backend **ret_backend, bal_error *err);
+    bal_status (*open)(const bal_backend_options *options, bal_backend **ret_backend,
+                       bal_error *err);
     void (*close)(bal_backend *backend);
     void (*facts)(const bal_backend *backend, bal_device_facts *ret_facts);
     bal_status (*buffer_new)(bal_backend *backend, size_t bytes, bal_buffer **ret_buffer,
@@ -90,8 +91,8 @@ BAL_WARN_UNUSED bal_status bal_backend_open(const char *name, const bal_backend_
 void bal_backend_close(bal_backend *backend);
 void bal_backend_facts(const bal_backend *backend, bal_device_facts *ret_facts);
 
-BAL_WARN_UNUSED bal_status bal_buffer_new(bal_backend *backend, size_t bytes, bal_buffer **ret_buffer,
-                                          bal_error *err);
+BAL_WARN_UNUSED bal_status bal_buffer_new(bal_backend *backend, size_t bytes,
+                                          bal_buffer **ret_buffer, bal_error *err);
 void bal_buffer_free(bal_buffer *buffer);
 BAL_WARN_UNUSED bal_status bal_buffer_upload(bal_buffer *buffer, size_t offset, const void *bytes,
                                              size_t size, bal_error *err);
@@ -99,8 +100,9 @@ BAL_WARN_UNUSED bal_status bal_buffer_download(const bal_buffer *buffer, size_t 
                                                size_t size, bal_error *err);
 void *bal_buffer_host(bal_buffer *buffer);
 
-/** Compile the live nodes of a graph. Every input, parameter and state of the graph that a live node
- *  reads must be bound. `outputs` stay readable after each run. The graph must outlive the program. */
+/** Compile the live nodes of a graph. Every input, parameter and state of the graph that a live
+ * node reads must be bound. `outputs` stay readable after each run. The graph must outlive the
+ * program. */
 BAL_WARN_UNUSED bal_status bal_program_compile(bal_backend *backend, const bal_graph *graph,
                                                const bal_binding *bindings, size_t n_bindings,
                                                const bal_value *outputs, size_t n_outputs,

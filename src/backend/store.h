@@ -1,8 +1,8 @@
 /* A store: the named tensors a model keeps between steps, in one device buffer.
  *
- * Parameters, running statistics and optimiser moments are entries, laid out one after the other (each
- * 64-byte aligned) in the order they were declared. A snapshot of a run is one download of the buffer;
- * a rollback is one upload. */
+ * Parameters, running statistics and optimiser moments are entries, laid out one after the other
+ * (each 64-byte aligned) in the order they were declared. A snapshot of a run is one download of
+ * the buffer; a rollback is one upload. */
 #ifndef BAL_BACKEND_STORE_H
 #define BAL_BACKEND_STORE_H
 
@@ -35,7 +35,8 @@ typedef struct bal_store {
 /** A zeroed store is empty. Declare entries, then allocate once. */
 BAL_WARN_UNUSED bal_status bal_store_declare(bal_store *store, const char *name, bal_role role,
                                              bal_dtype dtype, bal_shape shape, bal_error *err);
-BAL_WARN_UNUSED bal_status bal_store_allocate(bal_store *store, bal_backend *backend, bal_error *err);
+BAL_WARN_UNUSED bal_status bal_store_allocate(bal_store *store, bal_backend *backend,
+                                              bal_error *err);
 void bal_store_release(bal_store *store);
 
 /** Entry by name, or NULL. */

@@ -110,7 +110,6 @@ static bal_status settle(bal_scaler *scaler, scale_rule *rule, const column_sums
                                sums->low[j], sums->high[j]};
         double shift, scale;
         bool constant = facts.low == facts.high;
-        if (constant) facts.mean = facts.low; /* exactly, so that it is scaled to 0 */
         rule(&facts, &shift, &scale);
         /* A spread below what a float can hold is none. */
         if (constant || scale < (double)FLT_MIN) scale = 1;

@@ -19,7 +19,8 @@ typedef struct bal_loss {
     const char *summary;
     const char *source;
     unsigned kinds; /* BAL_HEAD_BIT mask of the heads it fits */
-    /** The metric that is this loss without class weights and smoothing; NULL when there is none. */
+    /** The metric that is this loss without class weights and smoothing; NULL when there is none.
+     */
     const char *metric;
     /** Append the loss. class_weight: [C] values by class id or BAL_NO_VALUE; focal takes it as its
      *  alpha, times the scalar one if that is given too. Target: i32 class ids [B] for heads with

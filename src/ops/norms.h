@@ -33,10 +33,11 @@ typedef struct bal_norm_column {
  *  dbeta. upstream(args, i, pre) is the gradient that reaches element i of the norm's output; pre
  * is that output. dx may share the storage of x or of what upstream reads at i.
  *
- *  With x̂ = (x − mean)·rstd, g the upstream gradient and ⟨·⟩ the mean over the B rows of the
- * column: dbeta = Σ g,  dgamma = Σ g·x̂, dx    = gamma·rstd·(g − ⟨g⟩ − x̂·⟨g·x̂⟩), the last two terms
- * because mean and variance depend on every x of the column (Ioffe & Szegedy 2015, section 3,
- * simplified). */
+ *  With x̂ = (x − mean)·rstd, g the upstream gradient and ⟨·⟩ the mean over the B rows of a
+ *  column: dbeta = Σ g, dgamma = Σ g·x̂,
+ *  dx = gamma·rstd·(g − ⟨g⟩ − x̂·⟨g·x̂⟩),
+ *  the last two terms because mean and variance depend on every x of the column (Ioffe & Szegedy
+ *  2015, section 3, simplified). */
 typedef double (*bal_upstream_fn)(const bal_kernel_args *args, int64_t i, double pre);
 void bal_column_norm_grad(const bal_kernel_args *args, int64_t column, const bal_norm_column *norm,
                           bal_upstream_fn upstream);

@@ -1,8 +1,9 @@
 /* The list of all ops: the one place that registers them.
  *
  * Each line names the descriptor an op's file defines (`const bal_op bal_op_relu` in relu.c). The
- * declarations below and the table of op_table.c come from this list, so that an op without a line is not
- * in the program and a line without an op does not link. Gradient ops stand beside the op they serve. */
+ * declarations below and the table of op_table.c come from this list, so that an op without a line
+ * is not in the program and a line without an op does not link. Gradient ops stand beside the op
+ * they serve. */
 #ifndef BAL_OPS_OP_TABLE_H
 #define BAL_OPS_OP_TABLE_H
 

@@ -1,12 +1,12 @@
 /* The ops and their builder functions.
  *
  * Shape letters: B batch, D features in, C classes or features out, K outputs of a value head,
- * V vocabulary, N any count. "f" is the graph's float type. Where a second operand "broadcasts", its
- * shape is equal, [1], or equal to the trailing dimensions of the first.
+ * V vocabulary, N any count. "f" is the graph's float type. Where a second operand "broadcasts",
+ * its shape is equal, [1], or equal to the trailing dimensions of the first.
  *
- * Random ops take `rng`, an i64 [2] input {seed, step}; each call site gets its own stream number, so a
- * draw is a pure function of (seed, step, stream, element): nothing to save, exact resume.
- * The draw rule is stated and coded in ops/draw.h; an element is kept when its 32 bits are at least
+ * Random ops take `rng`, an i64 [2] input {seed, step}; each call site gets its own stream number,
+ * so a draw is a pure function of (seed, step, stream, element): nothing to save, exact resume. The
+ * draw rule is stated and coded in ops/draw.h; an element is kept when its 32 bits are at least
  * round(rate * 2^32).
  */
 #ifndef BAL_OPS_OPS_H
@@ -51,7 +51,8 @@ bal_value bal_activate(bal_graph *g, bal_value x, bal_activation activation, dou
 bal_value bal_matmul(bal_graph *g, bal_value a, bal_value b, bool transpose_a, bool transpose_b);
 /** x [B,D] · weightᵀ [C,D] + bias [C] (optional) → [B,C]. PyTorch's weight layout. */
 bal_value bal_linear(bal_graph *g, bal_value x, bal_value weight, bal_value bias);
-/** Fused linear and activation (not gelu: its gradient needs the input). attrs: activation, slope. */
+/** Fused linear and activation (not gelu: its gradient needs the input). attrs: activation, slope.
+ */
 bal_value bal_linear_act(bal_graph *g, bal_value x, bal_value weight, bal_value bias,
                          bal_activation activation, double slope);
 
@@ -62,8 +63,8 @@ bal_value bal_concat(bal_graph *g, const bal_value *parts, int32_t n_parts, int3
 bal_value bal_slice(bal_graph *g, bal_value x, int32_t axis, int64_t start, int64_t length);
 
 /* ---- reductions: reduce_sum.c reduce_mean.c reduce_max.c expand.c ---- */
-/** Over one axis (which disappears; the last remaining axis of a rank-1 gives [1]) or, axis < 0, over
- *  everything → [1]. reduce_max's gradient goes to the first maximum. */
+/** Over one axis (which disappears; the last remaining axis of a rank-1 gives [1]) or, axis < 0,
+ * over everything → [1]. reduce_max's gradient goes to the first maximum. */
 bal_value bal_reduce_sum(bal_graph *g, bal_value x, int32_t axis);
 bal_value bal_reduce_mean(bal_graph *g, bal_value x, int32_t axis);
 bal_value bal_reduce_max(bal_graph *g, bal_value x, int32_t axis);
@@ -78,32 +79,36 @@ bal_value bal_log_softmax(bal_graph *g, bal_value x);
  *      l2_normalize.c ---- */
 /** Training form (Ioffe & Szegedy 2015), x [B,D] over B: outputs y [B,D], mean [D], variance [D]
  *  (biased). y = (x − mean) / √(variance + epsilon) · gamma + beta. */
-bal_value bal_batch_norm(bal_graph *g, bal_value x, bal_value gamma, bal_value beta, double epsilon);
+bal_value bal_batch_norm(bal_graph *g, bal_value x, bal_value gamma, bal_value beta,
+                         double epsilon);
 /** y from running statistics. */
 bal_value bal_batch_norm_inference(bal_graph *g, bal_value x, bal_value gamma, bal_value beta,
-                                   bal_value running_mean, bal_value running_variance, double epsilon);
+                                   bal_value running_mean, bal_value running_variance,
+                                   double epsilon);
 /** Effect: running ← (1 − momentum)·running + momentum·batch, the variance unbiased by B/(B−1)
  *  (PyTorch's rule). Does nothing for B < 2 or where gate [1] (optional) is not finite. */
 void bal_batch_norm_running(bal_graph *g, bal_value running_mean, bal_value running_variance,
                             bal_value mean, bal_value variance, bal_value gate, double momentum,
                             int64_t batch);
 /** Over the last axis, x [..,D]; outputs y, mean [rows], rstd [rows] (Ba et al. 2016). */
-bal_value bal_layer_norm(bal_graph *g, bal_value x, bal_value gamma, bal_value beta, double epsilon);
+bal_value bal_layer_norm(bal_graph *g, bal_value x, bal_value gamma, bal_value beta,
+                         double epsilon);
 /** x / max(‖x‖₂, epsilon) over the last axis; outputs y, norm [rows]. */
 bal_value bal_l2_normalize(bal_graph *g, bal_value x, double epsilon);
 
 /* ---- dropout.c norm_act_dropout.c(fused) embedding.c ---- */
 /** Inverted dropout: kept elements × 1/(1−rate); outputs y, mask u8 (1 = kept). */
 bal_value bal_dropout(bal_graph *g, bal_value x, bal_value rng, double rate);
-/** Fused batch_norm → activation → dropout. rng optional (rate 0). Outputs y, mean, variance, mask. */
+/** Fused batch_norm → activation → dropout. rng optional (rate 0). Outputs y, mean, variance, mask.
+ */
 bal_value bal_norm_act_dropout(bal_graph *g, bal_value x, bal_value gamma, bal_value beta,
-                               bal_value rng, double epsilon, bal_activation activation, double slope,
-                               double rate, int64_t stream);
+                               bal_value rng, double epsilon, bal_activation activation,
+                               double slope, double rate, int64_t stream);
 /** Rows of table [V,D] by ids i32 [N] → [N,D]. An id outside 0..V−1 gives a row of NaN. */
 bal_value bal_embedding(bal_graph *g, bal_value table, bal_value ids);
 
-/* ---- losses: each has outputs loss [1] and weight_sum [1] (what the mean divided by). Labels, targets
- *      and weights are data: gradients go to logits and predictions only. ---- */
+/* ---- losses: each has outputs loss [1] and weight_sum [1] (what the mean divided by). Labels,
+ * targets and weights are data: gradients go to logits and predictions only. ---- */
 /** Softmax cross-entropy on logits [B,C], labels i32 [B] (−1: ignore), class_weight f [C] optional,
  *  by class id. loss = Σ w_y·(−log p_y) / Σ w_y; 0 when Σ is 0. cross_entropy.c */
 bal_value bal_cross_entropy(bal_graph *g, bal_value logits, bal_value labels,
@@ -115,10 +120,11 @@ bal_value bal_binary_cross_entropy(bal_graph *g, bal_value logits, bal_value tar
                                    bal_value class_weight);
 /** Focal loss (Lin et al. 2017, arXiv 1708.02002): −α_y(1−p_y)^γ log p_y with softmax p, mean over
  *  labelled rows; alpha f [C] optional. focal.c */
-bal_value bal_focal(bal_graph *g, bal_value logits, bal_value labels, bal_value alpha, double gamma);
+bal_value bal_focal(bal_graph *g, bal_value logits, bal_value labels, bal_value alpha,
+                    double gamma);
 /** The sigmoid form on logits [B,K], hard or soft target f [B,K] (NaN: ignore), alpha f [2]
- *  {negative, positive} optional: for t in {0,1} −α_t(1−p_t)^γ log p_t; soft targets mix the two sides
- *  linearly. Mean over valid elements. binary_focal.c */
+ *  {negative, positive} optional: for t in {0,1} −α_t(1−p_t)^γ log p_t; soft targets mix the two
+ * sides linearly. Mean over valid elements. binary_focal.c */
 bal_value bal_binary_focal(bal_graph *g, bal_value logits, bal_value target, bal_value alpha,
                            double gamma);
 /** Mean of (prediction − target)² over elements, NaN targets ignored. squared_error.c */
@@ -149,10 +155,12 @@ void bal_sgd_update(bal_graph *g, bal_value hyper, bal_value norm, const bal_val
 /** Effect: Adam (Kingma & Ba 2015) with L2 in the gradient (`l2`) and/or decoupled decay (AdamW,
  *  Loshchilov & Hutter 2019), PyTorch's order: p ← p − lr·decay·p; g ← clipped grad + l2·p;
  *  m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; p ← p − lr·c₁·m / (√(v·c₂) + ε).
- *  Nothing at all is written when norm is not finite. Inputs: hyper, norm, then (p, m, v, g) per i. */
+ *  Nothing at all is written when norm is not finite. Inputs: hyper, norm, then (p, m, v, g) per i.
+ */
 void bal_adam_update(bal_graph *g, bal_value hyper, bal_value norm, const bal_value *params,
                      const bal_value *first, const bal_value *second, const bal_value *grads,
-                     int32_t n, double beta1, double beta2, double epsilon, double l2, double decay);
+                     int32_t n, double beta1, double beta2, double epsilon, double l2,
+                     double decay);
 /** Effect: peak [D] ← max(peak, max over rows |x|), x [B,D]; NaN counts as infinite. For the
  *  dead-unit signal. */
 void bal_activity_max(bal_graph *g, bal_value peak, bal_value x);

@@ -22,7 +22,7 @@ typedef struct run_material {
     json_t *rows;      /* metrics.jsonl */
     json_t *incidents; /* incidents.jsonl */
     size_t n;
-    double *x;       /* [n] epochs, or evaluations in the order made when the run rolled back */
+    double *x; /* [n] epochs, or evaluations in the order made when the run rolled back */
     bool rolled_back;
     bal_plot_mark marks[MARKS_MAX]; /* one per rollback: what made it necessary */
     size_t n_marks;
@@ -83,8 +83,8 @@ static void place_rows(run_material *run) {
             run->n_marks++;
         }
     for (size_t i = 0; i < run->n; i++)
-        run->x[i] = run->rolled_back ? (double)i + 1
-                                     : number_of(json_array_get(run->rows, i), "epoch");
+        run->x[i] =
+            run->rolled_back ? (double)i + 1 : number_of(json_array_get(run->rows, i), "epoch");
 }
 
 static bal_status load(run_material *run, const char *folder, bal_error *err) {
@@ -148,8 +148,7 @@ static bal_status draw_loss(run_material *run, const char *head, bal_error *err)
     size_t n = 0;
     const json_t *train = json_object_get(json_array_get(run->rows, 0), "train");
     bool own = json_object_get(json_object_get(train, head), "loss") != NULL;
-    add_series(run, series, &n, "training",
-               column(run, "train", own ? head : NULL, "loss"));
+    add_series(run, series, &n, "training", column(run, "train", own ? head : NULL, "loss"));
     add_series(run, series, &n, "validation, unweighted", column(run, "val", head, "loss"));
     return draw_curves(run, "Loss", "loss", series, n, false, picture_path(run, head, "loss"), err);
 }
@@ -164,8 +163,8 @@ static bal_status draw_metrics(run_material *run, const char *head, bal_error *e
     bool share = n > 0;
     for (size_t i = 0; !share && i < sizeof errors / sizeof *errors; i++)
         add_series(run, series, &n, errors[i], column(run, "val", head, errors[i]));
-    return draw_curves(run, "Validation", NULL, series, n, share, picture_path(run, head, "metrics"),
-                       err);
+    return draw_curves(run, "Validation", NULL, series, n, share,
+                       picture_path(run, head, "metrics"), err);
 }
 
 static bal_status draw_diversity(run_material *run, const char *head, bal_error *err) {
@@ -175,8 +174,7 @@ static bal_status draw_diversity(run_material *run, const char *head, bal_error 
                column(run, "val", head, "prior_entropy_ratio"));
     add_series(run, series, &n, "normalised entropy",
                column(run, "val", head, "normalized_entropy"));
-    add_series(run, series, &n, "most common share",
-               column(run, "val", head, "most_common_share"));
+    add_series(run, series, &n, "most common share", column(run, "val", head, "most_common_share"));
     return draw_curves(run, "Diversity of predictions", NULL, series, n, true,
                        picture_path(run, head, "diversity"), err);
 }
@@ -223,7 +221,8 @@ static double *confusion_shares(run_material *run, const test_rows *rows) {
     for (size_t i = 0; i < rows->n; i++) {
         if (truth[i] < 0 || (size_t)truth[i] >= c) continue;
         support[truth[i]]++;
-        if (called[i] >= 0 && (size_t)called[i] < c) share[(size_t)truth[i] * c + (size_t)called[i]]++;
+        if (called[i] >= 0 && (size_t)called[i] < c)
+            share[(size_t)truth[i] * c + (size_t)called[i]]++;
     }
     for (size_t i = 0; i < c * c; i++)
         share[i] = support[i / c] > 0 ? share[i] / support[i / c] : NAN;

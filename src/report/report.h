@@ -1,7 +1,7 @@
 /* Pictures of a run, made from its folder: plots/{loss,metrics,diversity,confusion,recall}.png.
  *
- * Everything comes from files that the run wrote (metrics.jsonl, incidents.jsonl, predictions.npz), so that a
- * report can be made again at any time, also for a run that was interrupted. */
+ * Everything comes from files that the run wrote (metrics.jsonl, incidents.jsonl, predictions.npz),
+ * so that a report can be made again at any time, also for a run that was interrupted. */
 #ifndef BAL_REPORT_REPORT_H
 #define BAL_REPORT_REPORT_H
 

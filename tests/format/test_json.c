@@ -290,8 +290,8 @@ static bal_status parse_and_write(bal_error *err) {
         "{\"a\": [1, 2.5, {\"b\": \"a longer string than any inline buffer\"}]}", &value, err);
     if (status == BAL_OK) status = bal_json_write(value, BAL_JSON_LINE, &text, err);
     if (status == BAL_OK) /* nothing may get lost on the way to success */
-        assert_string_equal(text.data,
-                            "{\"a\": [1, 2.5, {\"b\": \"a longer string than any inline buffer\"}]}");
+        assert_string_equal(text.data, "{\"a\": [1, 2.5, "
+                                       "{\"b\": \"a longer string than any inline buffer\"}]}");
     bal_text_release(&text);
     json_decref(value);
     return status;

@@ -200,7 +200,8 @@ check_headers() {
 
 # Every global symbol of the libraries. Names that start with __ belong to the compiler (sanitizers).
 check_symbols() {
-    libraries=$(find "$build/src" -name 'libbal*.a' -o -name 'libballast*.so' | sort)
+    libraries=$(find "$build" -path "$build/tests" -prune -o \
+        \( -name 'libbal*.a' -o -name 'libballast*.so' \) -print | sort)
     if [ -z "$libraries" ]; then
         echo "$build:1: no libraries to look at; build first"
         return

@@ -69,9 +69,9 @@ typedef struct cpu_program {
 } cpu_program;
 
 /* cpu_program.c */
-bal_status bal_cpu_compile(bal_backend *backend, const bal_graph *graph, const bal_binding *bindings,
-                       size_t n_bindings, const bal_value *outputs, size_t n_outputs,
-                       bal_program **ret_program, bal_error *err);
+bal_status bal_cpu_compile(bal_backend *backend, const bal_graph *graph,
+                           const bal_binding *bindings, size_t n_bindings, const bal_value *outputs,
+                           size_t n_outputs, bal_program **ret_program, bal_error *err);
 void bal_cpu_program_free(bal_program *program);
 
 /* cpu_schedule.c */
@@ -82,11 +82,11 @@ bal_status bal_cpu_schedule(cpu_program *program, const size_t *workspaces, bal_
 /* cpu_run.c */
 bal_status bal_cpu_run(bal_program *program, bal_error *err);
 bal_status bal_cpu_rebind(bal_program *program, bal_value value, bal_buffer *buffer, size_t offset,
-                      bal_error *err);
+                          bal_error *err);
 bal_status bal_cpu_read(bal_program *program, bal_value output, void *bytes, size_t size,
-                    bal_error *err);
+                        bal_error *err);
 /** Address of a value inside a buffer, checked: it must fit and be aligned to its element. */
-bal_status bal_cpu_locate(const bal_graph *graph, bal_value value, bal_buffer *buffer, size_t offset,
-                      void **ret_address, bal_error *err);
+bal_status bal_cpu_locate(const bal_graph *graph, bal_value value, bal_buffer *buffer,
+                          size_t offset, void **ret_address, bal_error *err);
 
 #endif

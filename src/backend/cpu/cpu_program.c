@@ -15,8 +15,8 @@
 
 /* ---- bindings ---- */
 
-bal_status bal_cpu_locate(const bal_graph *graph, bal_value value, bal_buffer *buffer, size_t offset,
-                      void **ret_address, bal_error *err) {
+bal_status bal_cpu_locate(const bal_graph *graph, bal_value value, bal_buffer *buffer,
+                          size_t offset, void **ret_address, bal_error *err) {
     const bal_value_info *info = bal_graph_info(graph, value);
     const char *name = info->name ? info->name : "(unnamed)";
     char shape[128];
@@ -50,7 +50,7 @@ static bal_status apply_bindings(cpu_program *program, const bal_binding *bindin
         if (program->addresses[binding->value.id])
             return bal_fail(err, BAL_EINVAL, "\"%s\" is bound twice", info->name);
         BAL_TRY(bal_cpu_locate(program->graph, binding->value, binding->buffer, binding->offset,
-                           &program->addresses[binding->value.id], err));
+                               &program->addresses[binding->value.id], err));
     }
     return BAL_OK;
 }
@@ -263,9 +263,9 @@ static bal_status copy_outputs(cpu_program *program, const bal_value *outputs, s
     return BAL_OK;
 }
 
-bal_status bal_cpu_compile(bal_backend *backend, const bal_graph *graph, const bal_binding *bindings,
-                       size_t n_bindings, const bal_value *outputs, size_t n_outputs,
-                       bal_program **ret_program, bal_error *err) {
+bal_status bal_cpu_compile(bal_backend *backend, const bal_graph *graph,
+                           const bal_binding *bindings, size_t n_bindings, const bal_value *outputs,
+                           size_t n_outputs, bal_program **ret_program, bal_error *err) {
     cpu_program *program = bal_calloc(1, sizeof *program);
     if (!program) return bal_fail_memory(err, sizeof *program);
     program->base.backend = backend;

@@ -84,8 +84,7 @@ static void run_instruction(const walker *w, const cpu_instruction *instruction)
 /* The same with a clock beside it. */
 static void run_timed(const walker *w, size_t index) {
     const cpu_instruction *instruction = &w->program->instructions[index];
-    cpu_times *times =
-        &w->program->profile[index * (size_t)w->program->lanes + (size_t)w->thread];
+    cpu_times *times = &w->program->profile[index * (size_t)w->program->lanes + (size_t)w->thread];
     double start = bal_clock_seconds();
     if (instruction->wait) meet_all(w);
     double begin = bal_clock_seconds();
@@ -120,7 +119,7 @@ bal_status bal_cpu_run(bal_program *base, bal_error *err) {
 /* ---- inputs and outputs ---- */
 
 bal_status bal_cpu_rebind(bal_program *base, bal_value value, bal_buffer *buffer, size_t offset,
-                      bal_error *err) {
+                          bal_error *err) {
     cpu_program *program = (cpu_program *)base;
     const bal_value_info *info = bal_graph_info(program->graph, value);
     void *address;
@@ -133,7 +132,8 @@ bal_status bal_cpu_rebind(bal_program *base, bal_value value, bal_buffer *buffer
     return BAL_OK;
 }
 
-bal_status bal_cpu_read(bal_program *base, bal_value output, void *bytes, size_t size, bal_error *err) {
+bal_status bal_cpu_read(bal_program *base, bal_value output, void *bytes, size_t size,
+                        bal_error *err) {
     const cpu_program *program = (const cpu_program *)base;
     size_t index = 0;
     while (index < program->n_outputs && program->outputs[index].id != output.id)
