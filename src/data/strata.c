@@ -94,8 +94,8 @@ static void round_down(sharing *of, int64_t n, bool one_each) {
     int64_t least[PLACES], given = 0;
     for (int p = 0; p < PLACES; p++) {
         of->count[p] = (int64_t)floor(of->share[p] + rounding);
-        of->may_grow[p] = of->share[p] - (double)of->count[p] > rounding ||
-                          (p == LEFT_OUT && of->share[p] > 0);
+        of->may_grow[p] =
+            of->share[p] - (double)of->count[p] > rounding || (p == LEFT_OUT && of->share[p] > 0);
         least[p] = one_each && p != LEFT_OUT && of->share[p] > 0;
         if (of->count[p] < least[p]) {
             of->count[p] = least[p];
