@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/npz.h"
+#include "metric/scores.h"
 #include "train/model_file.h"
 #include "train/run.h"
 
@@ -25,6 +26,7 @@ static void write_metric(const bal_metric *metric, const bal_scores *scores,
     const char *reason = "";
     double value = metric->compute(scores, -1, &reason);
     bal_json_out_named_number(out, metric->name, value);
+    if (strcmp(reason, bal_metric_no_memory) == 0) out->text->failed = true;
     if (isnan(value) && undefined->n < 64) {
         undefined->name[undefined->n] = metric->name;
         undefined->reason[undefined->n++] = reason;
