@@ -55,6 +55,14 @@ bool kit_same_file(const char *a, const char *b);
 bool kit_same_lines(const char *a, const char *b);
 /** Two runs left the same behind: model, best weights, logs, health, summary. */
 void kit_assert_same_run(const kit *k, const char *a, const char *b);
+/** |found − wanted| ≤ tolerance; needs cmocka.h and math.h. */
+#define assert_near(found, wanted, tolerance)                                                      \
+    do {                                                                                           \
+        double found_ = (found), wanted_ = (wanted);                                               \
+        if (!(fabs(found_ - wanted_) <= (tolerance)))                                              \
+            fail_msg("%s is %.9g, wanted %.9g", #found, found_, wanted_);                          \
+    } while (0)
+
 /** Files in a folder whose name contains `part`. */
 int kit_count_files(const char *folder, const char *part);
 
