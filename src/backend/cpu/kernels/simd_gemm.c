@@ -110,7 +110,6 @@ static void run_tile(const piece *p, int64_t first, int count) {
     for (int64_t j = 0; j < p->columns; j += TILE_COLUMNS) {
         t.columns = min64(p->columns - j, TILE_COLUMNS);
         t.b = p->panels + j * p->depth;
-        t.b_stride = panel_width(t.columns);
         t.c = p->c + first * plan->N + p->column + j;
         t.start = p->bias ? p->bias + p->column + j : NULL;
         gemm_tile_run(&t, count, !plan->a.by_rows);
