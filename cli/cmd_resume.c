@@ -40,6 +40,7 @@ static int run(int argc, char **argv) {
     if (n != 2)
         return bal_report_usage(&bal_command_resume, n < 2 ? "which run?" : "one run at a time");
     if (!bal_training_init(&training, &bal_command_resume, json, plain, threads)) return EXIT_USAGE;
+    training.options.folder = argv[1];
     return resume(argv[1], &training);
 }
 

@@ -16,7 +16,7 @@ static int train(int argc, char **argv, bal_training *training) {
     bal_recipe *recipe = NULL;
     bal_run_result result;
     if (bal_recipe_load(argv[1], (const char *const *)argv + 2, argc - 2, &recipe, &err) != BAL_OK)
-        return bal_report_error(&err);
+        return bal_training_fail(training, &err);
     bool plots = recipe->report.plots;
     bal_status status = bal_run_train(recipe, &training->options, &result, &err);
     bal_recipe_free(recipe);

@@ -113,7 +113,24 @@ int bal_training_end(bal_training *training, bal_run_result *result, bool plots)
     return code == EXIT_DONE ? printed : code;
 }
 
+/** What went wrong, for whoever reads standard output. */
+static void print_failure(const bal_training *training, const bal_error *err, int code) {
+    bal_text text = {0};
+    bal_json_out out;
+    bal_json_out_init(&out, &text, BAL_JSON_LINE);
+    bal_json_out_object(&out);
+    bal_json_out_named_string(&out, "run", training->options.folder);
+    bal_json_out_named_string(&out, "status", "failed");
+    bal_json_out_named_integer(&out, "exit_code", code);
+    bal_json_out_named_string(&out, "error", err->message);
+    bal_json_out_object_end(&out);
+    bal_text_puts(&text, "\n");
+    bal_print_text(&text);
+}
+
 int bal_training_fail(bal_training *training, const bal_error *err) {
     bal_screen_clear(&training->screen);
-    return bal_report_error(err);
+    int code = bal_report_error(err);
+    if (training->json) print_failure(training, err, code);
+    return code;
 }

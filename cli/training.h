@@ -18,7 +18,7 @@ bool bal_training_init(bal_training *training, const bal_command *command, bool 
                        const char *threads);
 /** Draw the plots, print the summary (JSON or words) and release the result; the exit code. */
 int bal_training_end(bal_training *training, bal_run_result *result, bool plots);
-/** Report a failed run; the exit code. */
+/** Report a run that failed, or never began, in words and where asked as JSON; the exit code. */
 int bal_training_fail(bal_training *training, const bal_error *err);
 
 #endif

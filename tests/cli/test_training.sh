@@ -139,6 +139,23 @@ a_guard_that_warns_lets_it_go_on() {
     json out 'o["status"] == "ok" and o["incidents"] >= 1 and o["rollbacks"] == 0'
 }
 
+a_failure_is_json_too() {
+    make_rows 100 >rows.csv
+    make_recipe
+    refused 3 'nowhere.csv' train recipe.yaml data.path=nowhere.csv --json --run run
+    json out 'o["status"] == "failed" and o["exit_code"] == 3 and "nowhere.csv" in o["error"]'
+    refused 2 'epocs' train recipe.yaml train.epocs=1 --json
+    json out 'o["status"] == "failed" and o["exit_code"] == 2 and o["run"] is None'
+    refused 2 'nowhere' resume nowhere --json
+    json out 'o["status"] == "failed" and o["run"] == "nowhere"'
+}
+
+more_memory_than_there_is() {
+    make_rows 100 >rows.csv
+    make_recipe
+    refused 5 'memory' train recipe.yaml 'model.hidden=[1000000, 1000000, 1000000]' --threads 1
+}
+
 plots_are_drawn() {
     make_run report.plots=true
     for name in loss metrics confusion; do
@@ -153,4 +170,5 @@ run_cases train_leaves_what_the_contract_names train_prints_rows_and_a_summary \
     train_json_is_one_object overrides_and_quotes run_folders_are_numbered_and_never_overwritten \
     show_tells_what_happened runs_come_best_first \
     resume_of_a_complete_run_gives_its_summary_again a_guard_that_stops_ends_with_4 \
-    a_collapse_that_is_not_recovered_ends_with_4 a_guard_that_warns_lets_it_go_on plots_are_drawn
+    a_collapse_that_is_not_recovered_ends_with_4 a_guard_that_warns_lets_it_go_on \
+    a_failure_is_json_too more_memory_than_there_is plots_are_drawn
