@@ -29,6 +29,10 @@ typedef struct bal_predictor bal_predictor;
 /** Load a model file. The backend is borrowed. BAL_EFORMAT names what is wrong. */
 BAL_WARN_UNUSED bal_status bal_predictor_open(const char *path, bal_backend *backend,
                                               bal_predictor **ret_predictor, bal_error *err);
+/** The same from bytes, which are not needed afterwards; `name` stands for them in messages. */
+BAL_WARN_UNUSED bal_status bal_predictor_open_memory(const void *bytes, size_t size,
+                                                     const char *name, bal_backend *backend,
+                                                     bal_predictor **ret_predictor, bal_error *err);
 void bal_predictor_close(bal_predictor *predictor);
 
 const char *bal_predictor_name(const bal_predictor *predictor);

@@ -222,26 +222,42 @@ static bal_status load(bal_predictor *predictor, const bal_safetensors *file, ba
     return status;
 }
 
+/** From a file that is open; closes it. */
+static bal_status open_file(bal_safetensors *file, const char *name, bal_backend *backend,
+                            bal_predictor **ret_predictor, bal_error *err) {
+    bal_error why = {0};
+    bal_predictor *predictor = bal_calloc(1, sizeof *predictor);
+    bal_status status = BAL_ENOMEM;
+    if (predictor) {
+        predictor->backend = backend;
+        status = load(predictor, file, &why);
+    } else {
+        bal_fail_memory(&why, sizeof *predictor);
+    }
+    bal_safetensors_close(file);
+    if (status == BAL_OK) {
+        *ret_predictor = predictor;
+        return BAL_OK;
+    }
+    bal_predictor_close(predictor);
+    /* Whatever refuses it, it is the file that is wrong. */
+    return bal_fail(err, status == BAL_ENOMEM ? BAL_ENOMEM : BAL_EFORMAT, "%s: %s", name,
+                    why.message);
+}
+
 bal_status bal_predictor_open(const char *path, bal_backend *backend, bal_predictor **ret_predictor,
                               bal_error *err) {
     bal_safetensors *file;
     BAL_TRY(bal_safetensors_open(path, &file, err));
-    bal_predictor *predictor = bal_calloc(1, sizeof *predictor);
-    bal_status status = predictor ? BAL_OK : bal_fail_memory(err, sizeof *predictor);
-    if (status == BAL_OK) {
-        predictor->backend = backend;
-        bal_error why = {0};
-        status = load(predictor, file, &why);
-        /* Whatever refuses it, it is the file that is wrong. */
-        if (status != BAL_OK && status != BAL_ENOMEM) status = BAL_EFORMAT;
-        if (status != BAL_OK) bal_fail(err, status, "%s: %s", path, why.message);
-    }
-    bal_safetensors_close(file);
-    if (status == BAL_OK)
-        *ret_predictor = predictor;
-    else
-        bal_predictor_close(predictor);
-    return status;
+    return open_file(file, path, backend, ret_predictor, err);
+}
+
+bal_status bal_predictor_open_memory(const void *bytes, size_t size, const char *name,
+                                     bal_backend *backend, bal_predictor **ret_predictor,
+                                     bal_error *err) {
+    bal_safetensors *file;
+    BAL_TRY(bal_safetensors_open_memory(bytes, size, name, &file, err));
+    return open_file(file, name, backend, ret_predictor, err);
 }
 
 static void free_names(char **names, int32_t n) {
