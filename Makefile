@@ -43,7 +43,7 @@ quick: build
 	@tools/test.sh $(BUILD) --suite quick
 
 bench: build
-	$(BUILD)/bench/bench
+	$(BUILD)/bench/ballast-bench
 
 install: build
 	meson configure $(BUILD) -Dprefix=$(PREFIX)
