@@ -1,14 +1,17 @@
 /* ballast-bench: how fast training steps are, beside what the machine could do.
  *
- * In one run: the rate of matrix products and the bandwidth of copies on this machine; for each net and
- * batch size the time of a training step (nets.h), the ratio to the floor those rates imply, allocations
- * in a step, the time from exec to the first step and the peak memory, each net in a process of its own;
- * and the same nets in PyTorch beside it where Python has it (peers/torch_nets.py).
+ * In one run: the rate of matrix products and the bandwidth of copies on this machine; for each net
+ * and batch size the time of a training step (nets.h), the ratio to the floor those rates imply,
+ * allocations in a step, the time from exec to the first step and the peak memory, each net in a
+ * process of its own; and the same nets in PyTorch beside it where Python has it
+ * (peers/torch_nets.py).
  *
  *     floor = FLOPs / GEMM rate + 28 bytes · parameters / copy bandwidth
  *
- * since Adam reads parameter, gradient and two moments and writes three of them. The bandwidth is that of
- * the memory where a net's optimiser state lies: the third-level cache or main memory. */
+ * since Adam reads parameter, gradient and two moments and writes three of them. The bandwidth is
+ * that of the memory where a net's optimiser state lies: the third-level cache or main memory.
+ * Shared machines change their pace within minutes, so the rates are measured before and after each
+ * net and its floor is made of the mean of the two. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -39,10 +42,11 @@ typedef struct result {
     int32_t batch;
     double median, least;
     double flops, parameters;
-    double allocations;              /* per step */
-    double first_begin, first_end;   /* of the first step, since exec */
-    double memory;                   /* bytes */
-    double peer_median, peer_least;  /* 0: not measured */
+    double allocations;             /* per step */
+    double first_begin, first_end;  /* of the first step, since exec */
+    double memory;                  /* bytes */
+    double peer_median, peer_least; /* 0: not measured */
+    machine_rates rates;            /* around the time of this net */
 } result;
 
 static int fail(const bal_error *err) {
@@ -64,8 +68,7 @@ static bal_status time_steps(bench_net *net, bool quick, result *r, bal_error *e
     if (!bal_reserve(times, capacity, 20000)) return bal_fail_memory(err, 20000 * sizeof *times);
     bal_status status = BAL_OK;
     uint64_t before = machine_allocations() + bal_memory_allocations();
-    while (status == BAL_OK && n < capacity &&
-           (n < 10 || bal_clock_seconds() - begin < budget)) {
+    while (status == BAL_OK && n < capacity && (n < 10 || bal_clock_seconds() - begin < budget)) {
         double start = bal_clock_seconds();
         status = bench_net_step(net, NULL, err);
         times[n++] = bal_clock_seconds() - start;
@@ -159,14 +162,20 @@ static bool measure_in_child(const options *o, const char *self, result *r) {
     char batch[16], threads[16], line[LINE_MAX];
     snprintf(batch, sizeof batch, "%d", (int)r->batch);
     snprintf(threads, sizeof threads, "%d", o->threads);
-    char *argv[] = {(char *)(uintptr_t)self, (char *)"--one", (char *)"--net",
-                    (char *)(uintptr_t)r->kind->name, (char *)"--batch", batch,
-                    (char *)"--threads", threads, o->quick ? (char *)"--quick" : NULL, NULL};
+    char *argv[] = {(char *)(uintptr_t)self,
+                    (char *)"--one",
+                    (char *)"--net",
+                    (char *)(uintptr_t)r->kind->name,
+                    (char *)"--batch",
+                    batch,
+                    (char *)"--threads",
+                    threads,
+                    o->quick ? (char *)"--quick" : NULL,
+                    NULL};
     if (o->profile) argv[8] = (char *)"--profile";
     return first_line(argv, line) &&
            sscanf(line, "%lf %lf %lf %lf %lf %lf %lf %lf", &r->median, &r->least, &r->flops,
-                  &r->parameters, &r->allocations, &r->first_begin, &r->first_end,
-                  &r->memory) == 8;
+                  &r->parameters, &r->allocations, &r->first_begin, &r->first_end, &r->memory) == 8;
 }
 
 /* The same net in PyTorch: "median least" in seconds. */
@@ -176,10 +185,13 @@ static bool measure_peer(const options *o, const char *script, result *r) {
     snprintf(batch, sizeof batch, "%d", (int)r->batch);
     snprintf(threads, sizeof threads, "%d", o->threads);
     char *argv[] = {(char *)(uintptr_t)(python && *python ? python : "python3"),
-                    (char *)(uintptr_t)script, (char *)(uintptr_t)r->kind->name, batch, threads,
-                    o->quick ? (char *)"1" : (char *)"6", NULL};
-    return first_line(argv, line) &&
-           sscanf(line, "%lf %lf", &r->peer_median, &r->peer_least) == 2;
+                    (char *)(uintptr_t)script,
+                    (char *)(uintptr_t)r->kind->name,
+                    batch,
+                    threads,
+                    o->quick ? (char *)"1" : (char *)"6",
+                    NULL};
+    return first_line(argv, line) && sscanf(line, "%lf %lf", &r->peer_median, &r->peer_least) == 2;
 }
 
 static bool have_torch(char line[LINE_MAX]) {
@@ -201,9 +213,10 @@ static bool have_torch(char line[LINE_MAX]) {
 /* Optimiser state larger than this lies in main memory. */
 #define CACHE_STATE 32e6
 
-static double floor_of(const result *r, const machine_rates *rates) {
-    double bandwidth = 16 * r->parameters > CACHE_STATE ? rates->copy_memory : rates->copy_cache;
-    return r->flops / rates->gemm + 28 * r->parameters / bandwidth;
+static double floor_of(const result *r) {
+    double bandwidth =
+        16 * r->parameters > CACHE_STATE ? r->rates.copy_memory : r->rates.copy_cache;
+    return r->flops / r->rates.gemm + 28 * r->parameters / bandwidth;
 }
 
 static void print_table(const result *results, size_t n, const machine_rates *rates,
@@ -214,22 +227,25 @@ static void print_table(const result *results, size_t n, const machine_rates *ra
            rates->gemm_own / 1e9, rates->gemm_onednn / 1e9, rates->copy_memory / 1e9,
            rates->copy_cache / 1e9);
     printf("PyTorch: %s\n\n", torch ? torch : "not found");
-    printf("%-9s %5s %9s %9s %8s %9s %6s %6s %7s %9s %8s %9s %6s\n", "net", "batch", "ms/step",
-           "min ms", "GFLOP/s", "floor ms", "ratio", "min", "allocs", "first ms", "MiB",
+    printf("%-9s %5s %9s %9s %8s %8s %9s %6s %6s %7s %9s %8s %9s %6s\n", "net", "batch", "ms/step",
+           "min ms", "GFLOP/s", "sgemm", "floor ms", "ratio", "min", "allocs", "first ms", "MiB",
            "torch ms", "times");
     for (size_t i = 0; i < n; i++) {
         const result *r = &results[i];
-        double least_possible = floor_of(r, rates);
-        printf("%-9s %5d %9.3f %9.3f %8.1f %9.3f %6.2f %6.2f %7.2f %9.1f %8.0f", r->kind->name,
-               (int)r->batch, r->median * 1e3, r->least * 1e3, r->flops / r->median / 1e9,
-               least_possible * 1e3, r->median / least_possible, r->least / least_possible,
-               r->allocations, r->first_begin * 1e3, r->memory / (1 << 20));
+        double least_possible = floor_of(r);
+        printf("%-9s %5d %9.3f %9.3f %8.1f %8.1f %9.3f %6.2f %6.2f %7.2f %9.1f %8.0f",
+               r->kind->name, (int)r->batch, r->median * 1e3, r->least * 1e3,
+               r->flops / r->median / 1e9, r->rates.gemm / 1e9, least_possible * 1e3,
+               r->median / least_possible, r->least / least_possible, r->allocations,
+               r->first_begin * 1e3, r->memory / (1 << 20));
         if (r->peer_median > 0)
             printf(" %9.3f %6.2f", r->peer_median * 1e3, r->peer_median / r->median);
         printf("\n");
     }
-    printf("\nratio: median (and fastest) step over the floor; first ms: from exec to the beginning of "
-           "the first step;\ntimes: PyTorch's median over ours\n");
+    printf(
+        "\nsgemm: the machine's rate around the time of this net; ratio: median (and fastest) step "
+        "over the floor;\nfirst ms: from exec to the beginning of the first step; times: "
+        "PyTorch's median over ours\n");
 }
 
 static void print_json(const result *results, size_t n, const machine_rates *rates,
@@ -246,11 +262,12 @@ static void print_json(const result *results, size_t n, const machine_rates *rat
     for (size_t i = 0; i < n; i++) {
         const result *r = &results[i];
         printf("%s\n  {\"net\": \"%s\", \"batch\": %d, \"step_s\": %.6g, \"step_s_min\": %.6g, "
-               "\"flops\": %.6g, \"parameters\": %.0f, \"floor_s\": %.6g, \"ratio\": %.4g, "
+               "\"flops\": %.6g, \"parameters\": %.0f, \"sgemm\": %.6g, \"floor_s\": %.6g, "
+               "\"ratio\": %.4g, "
                "\"allocations_per_step\": %.4g, \"first_step_begin_s\": %.4g, "
                "\"first_step_end_s\": %.4g, \"memory_bytes\": %.0f, \"torch_step_s\": ",
                i > 0 ? "," : "", r->kind->name, (int)r->batch, r->median, r->least, r->flops,
-               r->parameters, floor_of(r, rates), r->median / floor_of(r, rates), r->allocations,
+               r->parameters, r->rates.gemm, floor_of(r), r->median / floor_of(r), r->allocations,
                r->first_begin, r->first_end, r->memory);
         if (r->peer_median > 0)
             printf("%.6g, \"torch_step_s_min\": %.6g}", r->peer_median, r->peer_least);
@@ -262,12 +279,48 @@ static void print_json(const result *results, size_t n, const machine_rates *rat
 
 /* ---- main ---- */
 
+static double mean(double a, double b) {
+    return (a + b) / 2;
+}
+
+static double larger(double a, double b) {
+    return a > b ? a : b;
+}
+
+static machine_rates mean_rates(const machine_rates *a, const machine_rates *b) {
+    return (machine_rates){mean(a->gemm_own, b->gemm_own), mean(a->gemm_onednn, b->gemm_onednn),
+                           mean(a->gemm, b->gemm), mean(a->copy_memory, b->copy_memory),
+                           mean(a->copy_cache, b->copy_cache)};
+}
+
+static machine_rates best_rates(const machine_rates *a, const machine_rates *b) {
+    return (machine_rates){larger(a->gemm_own, b->gemm_own), larger(a->gemm_onednn, b->gemm_onednn),
+                           larger(a->gemm, b->gemm), larger(a->copy_memory, b->copy_memory),
+                           larger(a->copy_cache, b->copy_cache)};
+}
+
+/* The machine's rates now. The backend is closed again: its threads would disturb the nets. */
+static bal_status measure_rates(const options *o, machine_rates *ret_rates,
+                                bal_device_facts *ret_facts, bal_error *err) {
+    const bal_backend_options backend_options = {.threads = o->threads};
+    bal_backend *backend;
+    BAL_TRY(bal_backend_open("cpu", &backend_options, &backend, err));
+    bal_backend_facts(backend, ret_facts);
+    bal_status status = machine_measure(backend, ret_rates, err);
+    bal_backend_close(backend);
+    return status;
+}
+
 static int run_all(const options *o, const char *self, const char *script) {
     bal_error err = {0};
     result results[RESULTS_MAX];
     size_t n = 0;
     char torch[LINE_MAX];
     bool peers = o->peers && have_torch(torch);
+    machine_rates before, after, best;
+    bal_device_facts facts;
+    if (measure_rates(o, &before, &facts, &err) != BAL_OK) return fail(&err);
+    best = before;
     for (const bench_net_kind *kind = bench_net_kinds; kind->name; kind++) {
         for (size_t b = 0; kind->batches[b] && n < RESULTS_MAX; b++) {
             result r = {.kind = kind, .batch = kind->batches[b]};
@@ -277,21 +330,16 @@ static int run_all(const options *o, const char *self, const char *script) {
                 fprintf(stderr, "ballast-bench: %s at batch %d failed\n", kind->name, (int)r.batch);
                 return 1;
             }
+            if (measure_rates(o, &after, &facts, &err) != BAL_OK) return fail(&err);
             if (peers && !measure_peer(o, script, &r))
                 fprintf(stderr, "ballast-bench: %s failed for %s\n", script, kind->name);
+            r.rates = mean_rates(&before, &after);
+            best = best_rates(&best, &after);
+            before = after;
             results[n++] = r;
         }
     }
-    const bal_backend_options backend_options = {.threads = o->threads};
-    bal_backend *backend;
-    machine_rates rates;
-    bal_device_facts facts;
-    if (bal_backend_open("cpu", &backend_options, &backend, &err) != BAL_OK) return fail(&err);
-    bal_backend_facts(backend, &facts);
-    bal_status status = machine_measure(backend, &rates, &err);
-    bal_backend_close(backend);
-    if (status != BAL_OK) return fail(&err);
-    (o->json ? print_json : print_table)(results, n, &rates, &facts, peers ? torch : NULL);
+    (o->json ? print_json : print_table)(results, n, &best, &facts, peers ? torch : NULL);
     return 0;
 }
 
