@@ -12,7 +12,11 @@
 #include "backend/cpu/kernels/rows.h"
 #include "ops/updates.h"
 
-enum { SPAN_ALIGN = 1024 }; /* elements */
+/* Elements. Lanes get multiples of SPAN_ALIGN of the whole; a tensor is cut at multiples of
+ * SPAN_CUT of its own, so that its vectors are the same ones with any number of lanes: whether a
+ * vector takes the estimates or the exact instructions depends on all of it. */
+enum { SPAN_ALIGN = 1024, SPAN_CUT = 64 };
+_Static_assert(SPAN_CUT % VL == 0, "a vector belongs to one lane");
 
 /* x, or 0 where it is denormal. */
 INLINE vf flushed(vf x) {
@@ -45,14 +49,19 @@ static span_walk walk_of(const bal_kernel_args *args, int32_t group_size, bal_la
                        .part = bal_lane_range(lane, total, SPAN_ALIGN)};
 }
 
+/* Where the position `at` of the whole cuts a tensor of `count` elements that starts at `start`. */
+INLINE int64_t span_cut(int64_t at, int64_t start, int64_t count) {
+    return at > start ? min64(round_up(at - start, SPAN_CUT), count) : 0;
+}
+
 static bool next_span(span_walk *walk, span *ret) {
     while (walk->next < walk->args->n_in) {
         int32_t group = walk->next;
         int64_t start = walk->start, count = operand_count(&walk->args->in[group]);
         walk->next += walk->group_size;
         walk->start += count;
-        int64_t begin = walk->part.begin > start ? walk->part.begin - start : 0;
-        int64_t end = min64(walk->part.end - start, count);
+        int64_t begin = span_cut(walk->part.begin, start, count);
+        int64_t end = span_cut(walk->part.end, start, count);
         if (begin >= end) continue;
         *ret = (span){group, begin, end};
         return true;
