@@ -2,15 +2,17 @@
 #include "machine.h"
 
 #include <dlfcn.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "ops/ops.h"
 
-enum { GEMM_SIZE = 2048, GEMM_REPEATS = 9, COPY_REPEATS = 20 };
+enum { GEMM_SIZE = 2048, GEMM_REPEATS = 9, COPY_REPEATS = 20, COPY_THREADS_MAX = 256 };
 
 /* ---- matrix products ---- */
 
@@ -98,29 +100,57 @@ static bal_status measure_onednn(gemm_job *job, double *ret_rate, bal_error *err
 
 /* ---- copies ---- */
 
+typedef struct copy_job {
+    char *to;
+    const char *from;
+    size_t bytes;
+    int rounds;
+} copy_job;
+
+static void copy_part(void *argument) {
+    const copy_job *job = argument;
+    for (int r = 0; r < job->rounds; r++) {
+        memcpy(job->to, job->from, job->bytes);
+        __asm__ volatile("" ::: "memory");
+    }
+}
+
+/* Seconds for all parts at once, the first on this thread. */
+static double copy_all(bal_worker **workers, copy_job *jobs, int threads) {
+    double start = bal_clock_seconds();
+    for (int t = 1; t < threads; t++)
+        bal_worker_start(workers[t], copy_part, &jobs[t]);
+    copy_part(&jobs[0]);
+    for (int t = 1; t < threads; t++)
+        bal_worker_wait(workers[t]);
+    return bal_clock_seconds() - start;
+}
+
 static bal_status measure_copy(size_t bytes, int threads, double *ret_rate, bal_error *err) {
+    bal_worker *workers[COPY_THREADS_MAX] = {NULL};
+    copy_job jobs[COPY_THREADS_MAX];
+    if (threads > COPY_THREADS_MAX) threads = COPY_THREADS_MAX;
+    const size_t part = bytes / (size_t)threads;
+    const int rounds = (int)((256u << 20) / bytes) + 1;
+    bal_status status;
     char *block = bal_alloc_pages(2 * bytes);
     if (!block) return bal_fail_memory(err, 2 * bytes);
     memset(block, 1, 2 * bytes);
-    double best = 0;
-    int rounds = (int)((256u << 20) / bytes) + 1;
-    for (int repeat = 0; repeat < COPY_REPEATS; repeat++) {
-        double start = bal_clock_seconds();
-#pragma omp parallel for num_threads(threads) schedule(static)
-        for (int t = 0; t < threads; t++) {
-            size_t begin = bytes / (size_t)threads * (size_t)t;
-            size_t size = bytes / (size_t)threads;
-            for (int r = 0; r < rounds; r++) {
-                memcpy(block + bytes + begin, block + begin, size);
-                __asm__ volatile("" ::: "memory");
-            }
-        }
-        double rate = 2.0 * (double)bytes * rounds / (bal_clock_seconds() - start);
-        if (rate > best) best = rate;
+    for (int t = 0; t < threads; t++) {
+        char *from = block + part * (size_t)t;
+        jobs[t] = (copy_job){from + bytes, from, part, rounds};
+        if (t > 0) BAL_TRY_OUT(bal_worker_new(&workers[t], err));
     }
+    double best = copy_all(workers, jobs, threads);
+    for (int repeat = 1; repeat < COPY_REPEATS; repeat++)
+        best = fmin(best, copy_all(workers, jobs, threads));
+    *ret_rate = 2.0 * (double)part * threads * rounds / best;
+    status = BAL_OK;
+out:
+    for (int t = 1; t < threads; t++)
+        bal_worker_free(workers[t]);
     bal_free_pages(block, 2 * bytes);
-    *ret_rate = best;
-    return BAL_OK;
+    return status;
 }
 
 bal_status machine_measure(bal_backend *backend, machine_rates *ret_rates, bal_error *err) {

@@ -45,11 +45,17 @@ static bal_status cpu_open(const bal_backend_options *options, bal_backend **ret
     backend->base.api = &bal_cpu_api;
     backend->isa = isa;
     backend->threads = options->threads ? options->threads : bal_thread_processors();
-    *ret_backend = &backend->base;
-    return BAL_OK;
+    if (backend->threads > THREADS_MAX) backend->threads = THREADS_MAX;
+    bal_status status = bal_cpu_team_new(backend->threads, &backend->team, err);
+    if (status == BAL_OK)
+        *ret_backend = &backend->base;
+    else
+        bal_free(backend);
+    return status;
 }
 
 static void cpu_close(bal_backend *backend) {
+    bal_cpu_team_free(((cpu_backend *)backend)->team);
     bal_free(backend);
 }
 

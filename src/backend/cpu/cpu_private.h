@@ -6,13 +6,24 @@
 #include <stdatomic.h>
 
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/cpu_team.h"
 #include "backend/cpu/isa.h"
 #include "base/arena.h"
+
+/** Tell the processor that this is a waiting loop. */
+#if defined(__x86_64__)
+#define bal_cpu_relax() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define bal_cpu_relax() __asm__ volatile("yield")
+#else
+#define bal_cpu_relax() ((void)0)
+#endif
 
 typedef struct cpu_backend {
     bal_backend base;
     bal_isa isa;
     int threads;
+    bal_cpu_team *team;
 } cpu_backend;
 
 typedef struct cpu_buffer {
@@ -29,7 +40,7 @@ typedef struct cpu_instruction {
     int32_t node;
     int phases;
     int owner; /* the one lane that runs it, or CPU_ALL_LANES */
-    bool wait; /* every lane must be here before it starts */
+    bool wait; /* everything before it must be done before it starts */
 } cpu_instruction;
 
 /** An operand that reads an input: where rebind puts the new address. */
@@ -38,12 +49,26 @@ typedef struct cpu_input_slot {
     bal_operand *operand;
 } cpu_input_slot;
 
-/** Where lanes meet. Both words on cache lines of their own: waiting lanes read one while arriving
- *  lanes write the other. */
-typedef struct cpu_barrier {
-    alignas(64) atomic_uint arrived;
-    alignas(64) atomic_uint epoch;
-} cpu_barrier;
+/** A phase of an instruction on all lanes, or all of an instruction that one lane runs. */
+typedef struct cpu_step {
+    size_t instruction;
+    int phase;
+} cpu_step;
+
+/** Whether a lane's part of a segment is taken. Segments are numbered through all runs. */
+typedef struct cpu_claim {
+    alignas(64) atomic_uint_fast64_t taken; /* last segment whose part somebody took */
+    atomic_bool absent;                     /* somebody else took it last time */
+} cpu_claim;
+
+/** Where threads meet. Words on cache lines of their own: waiting threads read one while arriving
+ *  ones write another. */
+typedef struct cpu_meeting {
+    alignas(64) atomic_int arrived;            /* parts of the running segment that are done */
+    alignas(64) atomic_uint_fast64_t finished; /* segments done, of all runs */
+    alignas(64) atomic_int absent;             /* lanes marked so */
+    cpu_claim claims[];                        /* by lane */
+} cpu_meeting;
 
 /* Seconds a lane spent on an instruction. */
 typedef struct cpu_times {
@@ -63,8 +88,13 @@ typedef struct cpu_program {
     size_t n_outputs;
     char *block; /* planned memory; bal_alloc_pages */
     size_t block_bytes;
+    cpu_step *steps;
+    size_t *segments; /* [n_segments + 1] where each begins in `steps` */
+    size_t n_segments;
+    cpu_meeting *meeting;
+    size_t meeting_bytes;
+    uint64_t turn;      /* segments of the runs so far */
     cpu_times *profile; /* [instructions][lanes], or NULL when off */
-    cpu_barrier *barrier;
     bal_arena arena;
 } cpu_program;
 
@@ -75,11 +105,13 @@ bal_status bal_cpu_compile(bal_backend *backend, const bal_graph *graph,
 void bal_cpu_program_free(bal_program *program);
 
 /* cpu_schedule.c */
-/** Decide which lane runs what runs alone, and where lanes must wait for each other. `workspaces`:
- * bytes by node index. */
+/** Decide which lane runs what runs alone, and cut the work into segments. `workspaces`: bytes by
+ * node index. */
 bal_status bal_cpu_schedule(cpu_program *program, const size_t *workspaces, bal_error *err);
 
 /* cpu_run.c */
+/** Make the place where the threads that run a program meet, once the lanes are known. */
+bal_status bal_cpu_meeting_new(cpu_program *program, bal_error *err);
 bal_status bal_cpu_run(bal_program *program, bal_error *err);
 bal_status bal_cpu_rebind(bal_program *program, bal_value value, bal_buffer *buffer, size_t offset,
                           bal_error *err);

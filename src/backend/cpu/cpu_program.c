@@ -272,13 +272,9 @@ bal_status bal_cpu_compile(bal_backend *backend, const bal_graph *graph,
     program->graph = graph;
     program->lanes = 1;
     bal_status status;
-    program->barrier = bal_alloc_pages(sizeof *program->barrier); /* for its alignment */
-    if (!program->barrier) {
-        status = bal_fail_memory(err, sizeof *program->barrier);
-        goto out;
-    }
     BAL_TRY_OUT(copy_outputs(program, outputs, n_outputs, err));
     BAL_TRY_OUT(build(program, bindings, n_bindings, err));
+    BAL_TRY_OUT(bal_cpu_meeting_new(program, err));
     *ret_program = &program->base;
     program = NULL;
 out:
@@ -288,8 +284,9 @@ out:
 
 void bal_cpu_program_free(bal_program *base) {
     cpu_program *program = (cpu_program *)base;
+    bal_cpu_team_leave(((const cpu_backend *)base->backend)->team, program);
     bal_free_pages(program->block, program->block_bytes);
-    bal_free_pages(program->barrier, sizeof *program->barrier);
+    bal_free_pages(program->meeting, program->meeting_bytes);
     bal_free(program->profile);
     bal_arena_release(&program->arena);
     bal_free(program);

@@ -1,10 +1,11 @@
-/* The order of work: where lanes must wait for each other, and who runs what runs alone.
+/* The order of work: what may run at the same time, and who runs what runs alone.
  *
- * Lanes walk the instructions in order. A lane may enter an instruction while others are still in
- * an earlier one, unless the two touch the same memory and one of them writes: then all lanes wait.
- * Memory is compared by address, since the plan lets values share storage. Instructions that run on
- * one lane need no waiting among themselves when they are given to the same lane, so a chain of
- * small dependent instructions stays on one; independent ones are dealt out over the lanes.
+ * Instructions are walked in order. An instruction may run beside earlier ones unless the two touch
+ * the same memory and one of them writes: then everything before it must be done first, and a new
+ * segment begins. Phases of an instruction are segments of their own. Memory is compared by
+ * address, since the plan lets values share storage. Instructions that run on one lane need no
+ * waiting among themselves when they are given to the same lane, so a chain of small dependent
+ * instructions stays on one; independent ones are dealt out over the lanes.
  *
  * Inputs are left out: they are only read, and rebinding moves them. */
 #include "backend/cpu/cpu_private.h"
@@ -97,6 +98,29 @@ static void place(const cpu_program *program, window *w, cpu_instruction *instru
     }
 }
 
+/* Lists the steps of all instructions, and where segments of them begin. */
+static bal_status list_segments(cpu_program *program, bal_error *err) {
+    size_t most = 0;
+    for (size_t i = 0; i < program->n_instructions; i++)
+        most += (size_t)program->instructions[i].phases;
+    program->steps = bal_arena_alloc(&program->arena, most + 1, sizeof *program->steps);
+    program->segments = bal_arena_alloc(&program->arena, most + 1, sizeof *program->segments);
+    if (!program->steps || !program->segments)
+        return bal_fail_memory(err, (most + 1) * sizeof *program->steps);
+    size_t n_steps = 0;
+    for (size_t i = 0; i < program->n_instructions; i++) {
+        const cpu_instruction *instruction = &program->instructions[i];
+        int phases = instruction->owner == CPU_ALL_LANES ? instruction->phases : 1;
+        for (int phase = 0; phase < phases; phase++) {
+            if (n_steps == 0 || phase > 0 || instruction->wait)
+                program->segments[program->n_segments++] = n_steps;
+            program->steps[n_steps++] = (cpu_step){i, phase};
+        }
+    }
+    program->segments[program->n_segments] = n_steps;
+    return BAL_OK;
+}
+
 bal_status bal_cpu_schedule(cpu_program *program, const size_t *workspaces, bal_error *err) {
     size_t n_accesses = 0, n_most = 0;
     for (size_t i = 0; i < program->n_instructions; i++) {
@@ -113,5 +137,5 @@ bal_status bal_cpu_schedule(cpu_program *program, const size_t *workspaces, bal_
         size_t n = list_accesses(program, &program->instructions[i], workspaces, own);
         place(program, &w, &program->instructions[i], own, n);
     }
-    return BAL_OK;
+    return list_segments(program, err);
 }
