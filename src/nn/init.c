@@ -45,19 +45,19 @@ double bal_init_gain(bal_activation activation, double slope) {
 }
 
 enum { LANES = 16, BLOCK = 4 * LANES };
+_Static_assert(BLOCK == BAL_INIT_BLOCK, "told to those who fill in parts");
 
 /** Words of the blocks first .. first + LANES − 1 of a stream; the same words as bal_philox gives.
  */
-static void philox_lanes(const uint32_t key[2], uint64_t stream, uint64_t first,
-                         uint32_t ret_words[4][LANES]) {
+static void philox_lanes(const bal_random *random, uint64_t first, uint32_t ret_words[4][LANES]) {
     uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
     for (int lane = 0; lane < LANES; lane++) {
         c0[lane] = (uint32_t)(first + (uint64_t)lane);
         c1[lane] = (uint32_t)((first + (uint64_t)lane) >> 32);
-        c2[lane] = (uint32_t)stream;
-        c3[lane] = (uint32_t)(stream >> 32);
+        c2[lane] = random->counter[2];
+        c3[lane] = random->counter[3];
     }
-    uint32_t k0 = key[0], k1 = key[1];
+    uint32_t k0 = random->key[0], k1 = random->key[1];
     for (int round = 0; round < 10; round++) {
         for (int lane = 0; lane < LANES; lane++) {
             uint64_t p0 = (uint64_t)0xD2511F53u * c0[lane];
@@ -100,15 +100,14 @@ static void convert_normal(uint32_t words[4][LANES], double size, float ret_bloc
     }
 }
 
-static void fill_random(float *values, int64_t count, convert_fn *convert, double size,
-                        uint64_t seed, uint64_t stream) {
-    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    for (int64_t start = 0; start < count; start += BLOCK) {
+static void fill_random(float *values, bal_init_part part, convert_fn *convert, double size,
+                        const bal_random *random) {
+    for (int64_t start = 0; start < part.count; start += BLOCK) {
         uint32_t words[4][LANES];
         float block[BLOCK];
-        philox_lanes(key, stream, (uint64_t)start / 4, words);
+        philox_lanes(random, (uint64_t)(part.begin + start) / 4, words);
         convert(words, size, block);
-        int64_t left = count - start < BLOCK ? count - start : BLOCK;
+        int64_t left = part.count - start < BLOCK ? part.count - start : BLOCK;
         memcpy(values + start, block, (size_t)left * sizeof *values);
     }
 }
@@ -118,33 +117,39 @@ static void fill_constant(float *values, int64_t count, float value) {
         values[i] = value;
 }
 
-void bal_init_fill(bal_init_spec spec, const bal_shape *shape, const char *name, uint64_t seed,
-                   float *ret_values) {
-    int64_t count = bal_shape_count(shape);
-    uint64_t stream = bal_hash_name(name);
+void bal_init_fill_part(bal_init_spec spec, const bal_shape *shape, const char *name, uint64_t seed,
+                        bal_init_part part, float *ret_values) {
+    bal_random random;
+    bal_random_init(&random, seed, bal_hash_name(name));
     double fan_out = (double)shape->dim[0];
-    double fan_in = shape->rank > 1 ? (double)count / fan_out : 1;
+    double fan_in = shape->rank > 1 ? (double)bal_shape_count(shape) / fan_out : 1;
     double kaiming = spec.gain / sqrt(fan_in);
     double xavier = spec.gain * sqrt(2 / (fan_in + fan_out));
     const double widen = sqrt(3.0); /* uniform in ±b has deviation b/√3 */
 
     switch (spec.kind) {
     case BAL_INIT_KAIMING_UNIFORM:
-        fill_random(ret_values, count, convert_uniform, widen * kaiming, seed, stream);
+        fill_random(ret_values, part, convert_uniform, widen * kaiming, &random);
         break;
     case BAL_INIT_XAVIER_UNIFORM:
-        fill_random(ret_values, count, convert_uniform, widen * xavier, seed, stream);
+        fill_random(ret_values, part, convert_uniform, widen * xavier, &random);
         break;
     case BAL_INIT_KAIMING_NORMAL:
-        fill_random(ret_values, count, convert_normal, kaiming, seed, stream);
+        fill_random(ret_values, part, convert_normal, kaiming, &random);
         break;
     case BAL_INIT_XAVIER_NORMAL:
-        fill_random(ret_values, count, convert_normal, xavier, seed, stream);
+        fill_random(ret_values, part, convert_normal, xavier, &random);
         break;
     case BAL_INIT_ONE:
-        fill_constant(ret_values, count, 1);
+        fill_constant(ret_values, part.count, 1);
         break;
     default:
-        fill_constant(ret_values, count, 0);
+        fill_constant(ret_values, part.count, 0);
     }
+}
+
+void bal_init_fill(bal_init_spec spec, const bal_shape *shape, const char *name, uint64_t seed,
+                   float *ret_values) {
+    bal_init_part whole = {0, bal_shape_count(shape)};
+    bal_init_fill_part(spec, shape, name, seed, whole, ret_values);
 }

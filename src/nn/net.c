@@ -1,10 +1,6 @@
 /* Parameters, statistics and the dense block that all architectures share. See nn/net.h. */
 #include "nn/net.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#include "base/error.h"
 #include "base/memory.h"
 
 static bool matches(const bal_store_entry *entry, bal_role role, const bal_value_info *info) {
@@ -143,38 +139,6 @@ void bal_net_update_statistics(bal_net *net, bal_value gate) {
         bal_batch_norm_running(net->graph, norm->running_mean, norm->running_variance, norm->mean,
                                norm->variance, gate, BAL_BATCH_NORM_MOMENTUM, norm->batch);
     }
-}
-
-static bool starts_with_values(const bal_store_entry *entry) {
-    return entry->role == BAL_ROLE_PARAMETER || entry->role == BAL_ROLE_STATISTIC;
-}
-
-/** On the host the values are made where they will live; elsewhere in `bounce` and sent. */
-static bal_status initialise_entry(const bal_net *net, size_t index, float *bounce,
-                                   bal_error *err) {
-    const bal_store_entry *entry = &net->store->entries[index];
-    char *host = bal_buffer_host(net->store->buffer);
-    float *values = host ? (float *)(void *)(host + entry->offset) : bounce;
-    if (entry->dtype != BAL_F32)
-        return bal_fail(err, BAL_EUNSUPPORTED, "\"%s\" is %s; weights start as f32", entry->name,
-                        bal_dtype_name(entry->dtype));
-    bal_init_fill(net->inits[index], &entry->shape, entry->name, net->seed, values);
-    return host ? BAL_OK : bal_store_write(net->store, entry, values, err);
-}
-
-bal_status bal_net_initialise(const bal_net *net, bal_error *err) {
-    size_t largest = 0;
-    for (size_t i = 0; i < net->store->n_entries; i++)
-        if (net->store->entries[i].bytes > largest) largest = net->store->entries[i].bytes;
-    float *bounce = NULL;
-    if (!bal_buffer_host(net->store->buffer) && !(bounce = bal_calloc(largest, 1)))
-        return bal_fail_memory(err, largest);
-    bal_status status = BAL_OK;
-    for (size_t i = 0; i < net->store->n_entries && status == BAL_OK; i++)
-        if (starts_with_values(&net->store->entries[i]))
-            status = initialise_entry(net, i, bounce, err);
-    bal_free(bounce);
-    return status;
 }
 
 void bal_net_release(bal_net *net) {

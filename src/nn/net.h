@@ -37,6 +37,17 @@ double bal_init_gain(bal_activation activation, double slope);
 void bal_init_fill(bal_init_spec spec, const bal_shape *shape, const char *name, uint64_t seed,
                    float *ret_values);
 
+/** Part of a tensor: `count` values from `begin` on, a multiple of BAL_INIT_BLOCK. */
+#define BAL_INIT_BLOCK 64
+typedef struct bal_init_part {
+    int64_t begin, count;
+} bal_init_part;
+
+/** The same for a part: parts may be filled in any order, by any thread. ret_values: of the part.
+ */
+void bal_init_fill_part(bal_init_spec spec, const bal_shape *shape, const char *name, uint64_t seed,
+                        bal_init_part part, float *ret_values);
+
 /** A batch norm whose running statistics are still to be updated: appended after the gradients,
  * gated by their norm, so that a bad batch leaves no trace. */
 typedef struct bal_net_norm {
@@ -92,8 +103,8 @@ bal_value bal_net_output(bal_net *net, bal_value x, const char *name, int64_t ou
 /** Append the updates of running statistics collected in net->norms. */
 void bal_net_update_statistics(bal_net *net, bal_value gate);
 
-/** Write the starting values of every parameter and statistic declared so far. The store must be
- * allocated. */
+/** Write the starting values of every parameter and statistic declared so far, by as many threads
+ *  as the device uses. The store must be allocated. */
 BAL_WARN_UNUSED bal_status bal_net_initialise(const bal_net *net, bal_error *err);
 
 void bal_net_release(bal_net *net); /* not the graph, not the store */

@@ -22,6 +22,11 @@ int fake_backend_uploads(void) {
     return atomic_load(&uploads);
 }
 
+/* Several threads, so that what asks for them is tested with them. */
+static void facts(const bal_backend *backend, bal_device_facts *ret_facts) {
+    *ret_facts = (bal_device_facts){.threads = 3};
+}
+
 static bal_status buffer_new(bal_backend *backend, size_t bytes, bal_buffer **ret_buffer,
                              bal_error *err) {
     fake_buffer *buffer = bal_calloc(1, sizeof *buffer);
@@ -66,6 +71,7 @@ static void *no_address(bal_buffer *buffer) {
 }
 
 static const bal_backend_api host_api = {.name = "host",
+                                         .facts = facts,
                                          .buffer_new = buffer_new,
                                          .buffer_free = buffer_free,
                                          .upload = upload,
@@ -73,6 +79,7 @@ static const bal_backend_api host_api = {.name = "host",
                                          .host = host_address};
 
 static const bal_backend_api device_api = {.name = "device",
+                                           .facts = facts,
                                            .buffer_new = buffer_new,
                                            .buffer_free = buffer_free,
                                            .upload = upload,
