@@ -1,7 +1,7 @@
 /* Programs of the CPU backend as a trainer uses them: whole training steps give the same bytes with
- * any number of lanes, allocate nothing, read the input they are pointed at; bindings
- * and reads that make no sense are refused, and running out of memory at any allocation leaves
- * nothing behind. */
+ * any number of lanes, allocate nothing, read the input they are pointed at; bindings and reads
+ * that make no sense are refused, and running out of memory at any allocation leaves nothing
+ * behind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -374,9 +374,9 @@ static void refuses_wrong_bindings(void **state) {
 
 static void refuses_unknown_devices(void **state) {
     bal_backend *backend = NULL;
-    bal_error err = {0};
-    assert_int_equal(bal_backend_open("abacus", NULL, &backend, &err), BAL_EUNSUPPORTED);
-    assert_non_null(strstr(err.message, "this build has: cpu"));
+    bal_error unknown = {0};
+    assert_int_equal(bal_backend_open("abacus", NULL, &backend, &unknown), BAL_EUNSUPPORTED);
+    assert_non_null(strstr(unknown.message, "this build has: cpu"));
     const bal_backend_options isa = {.isa = "mmx"}, few = {.threads = -1}, many = {.threads = 5000};
     assert_refused(bal_backend_open(NULL, &isa, &backend, err), "no instruction set");
     assert_refused(bal_backend_open(NULL, &few, &backend, err), "number of threads");
