@@ -12,7 +12,7 @@ help:
 	@echo 'make test      install what is needed, build, run every test'
 	@echo 'make quick     build, run the fast tests (under a minute)'
 	@echo 'make build     build $(BUILD)/ballast, the library, tests and examples'
-	@echo 'make bench     build, measure this machine and how close training comes to it'
+	@echo 'make bench     install what is needed, build, measure this machine and how close training comes to it'
 	@echo 'make install   build, install below PREFIX (now $(PREFIX); DESTDIR is respected)'
 	@echo 'make format    lay out the sources with clang-format'
 	@echo 'make clean     remove $(BUILD)/'
@@ -42,7 +42,9 @@ test: setup
 quick: build
 	@tools/test.sh $(BUILD) --suite quick
 
-bench: build
+bench:
+	@tools/setup.sh bench
+	@$(MAKE) --no-print-directory build
 	$(BUILD)/bench/ballast-bench
 
 install: build

@@ -30,7 +30,7 @@
 enum { RESULTS_MAX = 16, LINE_MAX = 512 };
 
 typedef struct options {
-    bool json, profile, quick, peers;
+    bool json, profile, quick, peers, one, gemm;
     const char *net; /* only this one */
     int32_t batch;   /* only this size */
     int threads;
@@ -343,38 +343,83 @@ static int run_all(const options *o, const char *self, const char *script) {
     return 0;
 }
 
+/* The products of the two nets, forward and backward, ours beside oneDNN's. */
+static int run_gemm(const options *o) {
+    static const struct {
+        const char *name;
+        machine_gemm shape;
+    } rows[] = {
+        {"2048 cubed", {2048, 2048, 2048, false, false}},
+        {"residual: y = x W^T", {256, 3000, 3000, false, true}},
+        {"residual: dx = dy W", {256, 3000, 3000, false, false}},
+        {"residual: dW = dy^T x", {3000, 3000, 256, true, false}},
+        {"mlp, batch 64: y = x W^T", {64, 256, 512, false, true}},
+        {"mlp, batch 64: dx = dy W", {64, 512, 256, false, false}},
+        {"mlp, batch 64: dW = dy^T x", {256, 512, 64, true, false}},
+        {"mlp, batch 256: dW = dy^T x", {256, 512, 256, true, false}},
+        {"odd: y = x W^T", {67, 131, 197, false, true}},
+    };
+    const bal_backend_options backend_options = {.threads = o->threads};
+    bal_error err = {0};
+    bal_backend *backend;
+    if (bal_backend_open("cpu", &backend_options, &backend, &err) != BAL_OK) return fail(&err);
+    bal_status status = BAL_OK;
+    printf("%-28s %5s %5s %5s %9s %9s %6s\n", "product", "m", "n", "k", "own", "oneDNN", "times");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && status == BAL_OK; i++) {
+        const machine_gemm *shape = &rows[i].shape;
+        double own = 0, onednn = 0;
+        status = machine_measure_gemm(backend, shape, &own, &onednn, &err);
+        printf("%-28s %5d %5d %5d %9.1f %9.1f %6.2f\n", rows[i].name, (int)shape->m, (int)shape->n,
+               (int)shape->k, own / 1e9, onednn / 1e9, onednn > 0 ? own / onednn : 0);
+    }
+    bal_backend_close(backend);
+    printf("\nGFLOP/s of the fastest of several runs; times: ours over oneDNN's\n");
+    return status == BAL_OK ? 0 : fail(&err);
+}
+
 static const char usage[] =
     "usage: ballast-bench [--net residual|mlp] [--batch N] [--threads N] [--quick] [--profile]\n"
-    "                     [--no-peers] [--json]\n"
+    "                     [--no-peers] [--json] | --gemm [--threads N]\n"
+    "  --gemm      only matrix products, beside oneDNN's\n"
     "  --profile   also print the time of each instruction, to standard error\n"
     "  --quick     a second per net in place of six\n"
     "  PYTHON      interpreter to look for PyTorch in (default: python3)\n";
 
-int main(int argc, char **argv) {
-    options o = {.peers = true};
-    bool one = false;
+static bool parse(int argc, char **argv, options *o) {
+    const struct {
+        const char *word;
+        bool *flag;
+        bool value;
+    } flags[] = {{"--json", &o->json, true},   {"--profile", &o->profile, true},
+                 {"--quick", &o->quick, true}, {"--no-peers", &o->peers, false},
+                 {"--one", &o->one, true},     {"--gemm", &o->gemm, true}};
+    const size_t n_flags = sizeof flags / sizeof *flags;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(argv[i], "--json") == 0) {
-            o.json = true;
-        } else if (strcmp(argv[i], "--profile") == 0) {
-            o.profile = true;
-        } else if (strcmp(argv[i], "--quick") == 0) {
-            o.quick = true;
-        } else if (strcmp(argv[i], "--no-peers") == 0) {
-            o.peers = false;
-        } else if (strcmp(argv[i], "--one") == 0) {
-            one = true;
+        size_t f = 0;
+        while (f < n_flags && strcmp(argv[i], flags[f].word) != 0)
+            f++;
+        if (f < n_flags) {
+            *flags[f].flag = flags[f].value;
         } else if (strcmp(argv[i], "--net") == 0 && value && bench_net_find(value)) {
-            o.net = argv[++i];
+            o->net = argv[++i];
         } else if (strcmp(argv[i], "--batch") == 0 && value) {
-            o.batch = atoi(argv[++i]);
+            o->batch = atoi(argv[++i]);
         } else if (strcmp(argv[i], "--threads") == 0 && value) {
-            o.threads = atoi(argv[++i]);
+            o->threads = atoi(argv[++i]);
         } else {
-            fputs(usage, stderr);
-            return 2;
+            return false;
         }
     }
-    return one ? run_one(&o) : run_all(&o, "/proc/self/exe", BENCH_PEER);
+    return true;
+}
+
+int main(int argc, char **argv) {
+    options o = {.peers = true};
+    if (!parse(argc, argv, &o)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    if (o.gemm) return run_gemm(&o);
+    return o.one ? run_one(&o) : run_all(&o, "/proc/self/exe", BENCH_PEER);
 }

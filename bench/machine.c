@@ -12,14 +12,17 @@
 #include "base/thread.h"
 #include "ops/ops.h"
 
-enum { GEMM_SIZE = 2048, GEMM_REPEATS = 9, COPY_REPEATS = 20, COPY_THREADS_MAX = 256 };
+enum { COPY_REPEATS = 20, COPY_THREADS_MAX = 256 };
 
 /* ---- matrix products ---- */
 
+typedef int sgemm_fn(char, char, int64_t, int64_t, int64_t, float, const float *, int64_t,
+                     const float *, int64_t, float, float *, int64_t);
+
 typedef struct gemm_job {
+    machine_gemm shape;
     bal_program *program;
-    int (*sgemm)(char, char, int64_t, int64_t, int64_t, float, const float *, int64_t,
-                 const float *, int64_t, float, float *, int64_t);
+    sgemm_fn *sgemm;
     float *a, *b, *c;
 } gemm_job;
 
@@ -28,21 +31,24 @@ static bal_status run_own(gemm_job *job, bal_error *err) {
 }
 
 static bal_status run_onednn(gemm_job *job, bal_error *err) {
-    const int64_t n = GEMM_SIZE;
-    if (job->sgemm('N', 'N', n, n, n, 1, job->a, n, job->b, n, 0, job->c, n) == 0) return BAL_OK;
+    const machine_gemm *g = &job->shape;
+    if (job->sgemm(g->transpose_a ? 'T' : 'N', g->transpose_b ? 'T' : 'N', g->m, g->n, g->k, 1,
+                   job->a, g->transpose_a ? g->m : g->k, job->b, g->transpose_b ? g->k : g->n, 0,
+                   job->c, g->n) == 0)
+        return BAL_OK;
     return bal_fail(err, BAL_EDEVICE, "dnnl_sgemm failed");
 }
 
-/* FLOP/s of the fastest of a few runs. */
+/* The fastest of a few runs: 9 of the largest, more of what takes no time. */
 static bal_status rate_of(bal_status (*run)(gemm_job *, bal_error *), gemm_job *job,
                           double *ret_rate, bal_error *err) {
-    const double flops = 2.0 * GEMM_SIZE * GEMM_SIZE * GEMM_SIZE;
+    const double flops = 2.0 * (double)job->shape.m * (double)job->shape.n * (double)job->shape.k;
+    const int repeats = (int)fmin(fmax(9, 2e10 / flops), 2000);
     double best = 0;
-    for (int i = 0; i < GEMM_REPEATS; i++) {
+    for (int i = 0; i < repeats; i++) {
         double start = bal_clock_seconds();
         BAL_TRY(run(job, err));
-        double rate = flops / (bal_clock_seconds() - start);
-        if (rate > best) best = rate;
+        best = fmax(best, flops / (bal_clock_seconds() - start));
     }
     *ret_rate = best;
     return BAL_OK;
@@ -53,49 +59,76 @@ static void fill(float *x, size_t count) {
         x[i] = (float)(i % 13) - 6;
 }
 
+static bal_value operand(bal_graph *g, const char *name, int64_t rows, int64_t columns,
+                         bool transposed) {
+    return bal_graph_input(g, name, BAL_F32,
+                           transposed ? BAL_SHAPE2(columns, rows) : BAL_SHAPE2(rows, columns));
+}
+
 static bal_status measure_own(bal_backend *backend, gemm_job *job, double *ret_rate,
                               bal_error *err) {
-    const size_t bytes = sizeof(float) * GEMM_SIZE * GEMM_SIZE;
+    const machine_gemm *shape = &job->shape;
+    const size_t a_count = (size_t)(shape->m * shape->k), b_count = (size_t)(shape->k * shape->n);
+    const size_t b_offset = (a_count * sizeof(float) + 63) / 64 * 64;
     bal_graph *g = NULL;
     bal_buffer *buffer = NULL;
     bal_status status;
     BAL_TRY_OUT(bal_graph_new(bal_op_table, BAL_F32, &g, err));
-    bal_value a = bal_graph_input(g, "a", BAL_F32, BAL_SHAPE2(GEMM_SIZE, GEMM_SIZE));
-    bal_value b = bal_graph_input(g, "b", BAL_F32, BAL_SHAPE2(GEMM_SIZE, GEMM_SIZE));
-    bal_value c = bal_matmul(g, a, b, false, false);
-    BAL_TRY_OUT(bal_buffer_new(backend, 2 * bytes, &buffer, err));
-    fill(bal_buffer_host(buffer), 2 * GEMM_SIZE * GEMM_SIZE);
-    BAL_TRY_OUT(bal_program_compile(backend, g, (bal_binding[]){{a, buffer, 0}, {b, buffer, bytes}},
-                                    2, &c, 1, &job->program, err));
+    bal_value a = operand(g, "a", shape->m, shape->k, shape->transpose_a);
+    bal_value b = operand(g, "b", shape->k, shape->n, shape->transpose_b);
+    bal_value c = bal_matmul(g, a, b, shape->transpose_a, shape->transpose_b);
+    BAL_TRY_OUT(bal_buffer_new(backend, b_offset + b_count * sizeof(float), &buffer, err));
+    fill(bal_buffer_host(buffer), b_offset / sizeof(float) + b_count);
+    BAL_TRY_OUT(bal_program_compile(backend, g,
+                                    (bal_binding[]){{a, buffer, 0}, {b, buffer, b_offset}}, 2, &c,
+                                    1, &job->program, err));
     BAL_TRY_OUT(rate_of(run_own, job, ret_rate, err));
 out:
     bal_program_free(job->program);
+    job->program = NULL;
     bal_buffer_free(buffer);
     bal_graph_free(g);
     return status;
 }
 
-/* The library is opened only here, so that the program starts without it. Its sgemm has had one
- * form in all versions. */
-static bal_status measure_onednn(gemm_job *job, double *ret_rate, bal_error *err) {
+/* The library is opened only here, so that the program starts without it, and stays: its threads
+ * may still use it. Its sgemm has had one form in all versions. NULL: not there. */
+static sgemm_fn *find_onednn(void) {
     static const char *const names[] = {"libdnnl.so.3", "libdnnl.so.2", "libdnnl.so"};
-    const size_t count = (size_t)GEMM_SIZE * GEMM_SIZE, bytes = 3 * count * sizeof(float);
-    void *library = NULL;
+    static sgemm_fn *found;
+    static bool looked;
+    if (looked) return found;
+    looked = true;
+    void *library = NULL, *symbol;
     for (size_t i = 0; i < sizeof names / sizeof *names && !library; i++)
         library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    if (library && (symbol = dlsym(library, "dnnl_sgemm")) != NULL)
+        memcpy(&found, &symbol, sizeof symbol);
+    return found;
+}
+
+static bal_status measure_onednn(gemm_job *job, double *ret_rate, bal_error *err) {
+    const machine_gemm *g = &job->shape;
+    const size_t a_count = (size_t)(g->m * g->k), b_count = (size_t)(g->k * g->n);
+    const size_t bytes = (a_count + b_count + (size_t)(g->m * g->n)) * sizeof(float);
     *ret_rate = 0;
-    if (!library) return BAL_OK;
-    void *symbol = dlsym(library, "dnnl_sgemm");
-    if (!symbol) return BAL_OK;
-    memcpy(&job->sgemm, &symbol, sizeof symbol);
+    job->sgemm = find_onednn();
+    if (!job->sgemm) return BAL_OK;
     job->a = bal_alloc_pages(bytes);
     if (!job->a) return bal_fail_memory(err, bytes);
-    job->b = job->a + count;
-    job->c = job->b + count;
-    fill(job->a, 2 * count);
+    job->b = job->a + a_count;
+    job->c = job->b + b_count;
+    fill(job->a, a_count + b_count);
     bal_status status = rate_of(run_onednn, job, ret_rate, err);
     bal_free_pages(job->a, bytes);
-    return status; /* the library stays: its threads may still use it */
+    return status;
+}
+
+bal_status machine_measure_gemm(bal_backend *backend, const machine_gemm *gemm, double *ret_own,
+                                double *ret_onednn, bal_error *err) {
+    gemm_job job = {.shape = *gemm};
+    BAL_TRY(measure_own(backend, &job, ret_own, err));
+    return measure_onednn(&job, ret_onednn, err);
 }
 
 /* ---- copies ---- */
@@ -155,12 +188,11 @@ out:
 
 bal_status machine_measure(bal_backend *backend, machine_rates *ret_rates, bal_error *err) {
     machine_rates rates = {0};
-    gemm_job job = {0};
     bal_device_facts facts;
     bal_backend_facts(backend, &facts);
-    BAL_TRY(measure_own(backend, &job, &rates.gemm_own, err));
-    BAL_TRY(measure_onednn(&job, &rates.gemm_onednn, err));
-    rates.gemm = rates.gemm_own > rates.gemm_onednn ? rates.gemm_own : rates.gemm_onednn;
+    BAL_TRY(machine_measure_gemm(backend, &(machine_gemm){.m = 2048, .n = 2048, .k = 2048},
+                                 &rates.gemm_own, &rates.gemm_onednn, err));
+    rates.gemm = fmax(rates.gemm_own, rates.gemm_onednn);
     BAL_TRY(measure_copy((size_t)128 << 20, facts.threads, &rates.copy_memory, err));
     BAL_TRY(measure_copy((size_t)4 << 20, facts.threads, &rates.copy_cache, err));
     *ret_rates = rates;

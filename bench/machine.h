@@ -15,6 +15,17 @@ typedef struct machine_rates {
     double copy_cache;  /* the same, 4 MiB to 4 MiB: beyond the second-level caches, in the third */
 } machine_rates;
 
+/** C[m,n] = op(A)·op(B), op a transposition or nothing: f32, row after row. */
+typedef struct machine_gemm {
+    int64_t m, n, k;
+    bool transpose_a, transpose_b;
+} machine_gemm;
+
+/** FLOP/s of the fastest of a few products, ours and oneDNN's (0: the library is not there). */
+BAL_WARN_UNUSED bal_status machine_measure_gemm(bal_backend *backend, const machine_gemm *gemm,
+                                                double *ret_own, double *ret_onednn,
+                                                bal_error *err);
+
 BAL_WARN_UNUSED bal_status machine_measure(bal_backend *backend, machine_rates *ret_rates,
                                            bal_error *err);
 

@@ -1,10 +1,12 @@
 #!/bin/sh
-# Install the Debian packages that building and testing need. Says what it installs; does nothing,
-# quickly, when all are there. What each package is for: docs/DEPENDENCIES.md.
+# Install the Debian packages that building and testing need; `setup.sh bench` also what the benchmark
+# compares with. Says what it installs; does nothing, quickly, when all are there. What each package
+# is for: docs/DEPENDENCIES.md.
 set -eu
 
 packages="gcc libc6-dev meson ninja-build pkg-config
-libdnnl-dev libfyaml-dev libjansson-dev zlib1g-dev libzip-dev libcairo2-dev libcmocka-dev"
+libfyaml-dev libjansson-dev zlib1g-dev libzip-dev libcairo2-dev libcmocka-dev"
+[ "${1-}" != bench ] || packages="$packages libdnnl2"
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "setup: not a Debian system; nothing installed. Needed are what Debian calls:" $packages >&2

@@ -23,7 +23,7 @@ typedef struct bal_program bal_program;
 /** Facts about a device, for reports. */
 typedef struct bal_device_facts {
     char name[64];         /* "cpu" */
-    char description[128]; /* "Intel Xeon ..., AVX-512, 2 threads, oneDNN 2.6.3" */
+    char description[128]; /* "Intel(R) Xeon(R) ..., avx512, 2 threads" */
     char isa[32];          /* "reference", "avx2", "avx512" */
     int threads;
     size_t memory_bytes; /* available to this process */

@@ -1,5 +1,5 @@
 /* Threads: how many kernels may use, and a worker with a mailbox for the data prefetcher.
- * Kernels themselves use OpenMP. */
+ * Kernels have a team of their own (backend/cpu). */
 #ifndef BAL_BASE_THREAD_H
 #define BAL_BASE_THREAD_H
 
