@@ -4,7 +4,7 @@
 #   tools/healthy_seeds.sh [SEEDS] [RECIPE…]      default: 20 seeds of four recipes, defaults of the guard
 #
 # Prints one line per run (recipe, seed, status, monitored value, incidents) and the totals; ends with 1 when any
-# run had an incident. Recipes on real data need ${BALLAST_DATA:-../shared/data}. Runs are deleted again.
+# run had an incident. Recipes on real data need BALLAST_DATA. Runs are deleted again.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 seeds=${1:-20}

@@ -401,8 +401,8 @@ static void test_every_allocation_may_fail(void **state) {
 
 static void test_real_archive(void **state) {
     const char *folder = getenv("BALLAST_DATA");
-    char *path = bal_path_join(folder && *folder ? folder : "../shared/data",
-                               "landmarks/turkish_sign_hands/letters_26c.npz");
+    if (!folder || !*folder) skip();
+    char *path = bal_path_join(folder, "landmarks/turkish_sign_hands/letters_26c.npz");
     if (!bal_path_exists(path)) {
         bal_free(path);
         skip();
