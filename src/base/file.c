@@ -7,6 +7,7 @@
  * that retries when interrupted and that the test hook can fail. */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -264,6 +265,14 @@ bal_status bal_file_replace(const char *path, const void *bytes, size_t size, ba
     BAL_TRY(bal_file_writer_open(&writer, path, err));
     bal_file_writer_put(&writer, bytes, size);
     return bal_file_writer_commit(&writer, err);
+}
+
+void bal_folder_tidy(const char *path) {
+    DIR *dir = opendir(path);
+    if (!dir) return;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (bal_text_glob(".*.tmp-*-*", entry->d_name)) unlinkat(dirfd(dir), entry->d_name, 0);
+    closedir(dir);
 }
 
 /* --- logs --- */

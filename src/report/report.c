@@ -328,6 +328,7 @@ static bal_status draw_all(run_material *run, bal_error *err) {
     char *folder = bal_run_folder_path(&run->folder, "plots");
     if (!folder) return bal_fail_memory(err, 0);
     bal_status status = bal_folder_make(folder, err);
+    bal_folder_tidy(folder);
     bal_free(folder);
     json_object_foreach(heads, name, head) {
         if (status != BAL_OK) break;

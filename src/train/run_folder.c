@@ -104,15 +104,6 @@ void bal_run_folder_release(bal_run_folder *folder) {
 
 /* ---- one process at a time ---- */
 
-/** Files of bal_file_writer that nobody will finish: ".NAME.tmp-PID-NUMBER". */
-static void remove_half_written(const char *path) {
-    DIR *dir = opendir(path);
-    if (!dir) return;
-    for (struct dirent *entry; (entry = readdir(dir));)
-        if (bal_text_glob(".*.tmp-*-*", entry->d_name)) unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
-}
-
 /* A lock of the kernel's on the folder itself: it leaves no file, and ends with its process however
  * that ends. File systems without such locks go without. */
 bal_status bal_run_folder_lock(bal_run_folder *folder, bal_error *err) {
@@ -126,8 +117,8 @@ bal_status bal_run_folder_lock(bal_run_folder *folder, bal_error *err) {
     folder->lock = fd + 1;
     char *checkpoints = bal_run_folder_path(folder, "checkpoints");
     if (!checkpoints) return bal_fail_memory(err, 0);
-    remove_half_written(folder->path);
-    remove_half_written(checkpoints);
+    bal_folder_tidy(folder->path);
+    bal_folder_tidy(checkpoints);
     bal_free(checkpoints);
     return BAL_OK;
 }

@@ -184,6 +184,23 @@ static void steps_over_leftovers(void **state) {
     expect_text(name, "long");
 }
 
+/* Only what a writer has left goes: not hidden files, not folders, not others' names. */
+static void leftovers_are_tidied_away(void **state) {
+    bal_file_writer writer;
+    put("a", "kept");
+    put(".hidden", "kept");
+    put("b.tmp-1-2", "kept");
+    assert_int_equal(bal_folder_make(at(".folder.tmp-1-2"), NULL), BAL_OK);
+    assert_int_equal(bal_file_writer_open(&writer, at("a"), NULL), BAL_OK); /* and never finished */
+    assert_int_equal(entries(), 5);
+    bal_folder_tidy(folder);
+    assert_int_equal(entries(), 4);
+    assert_false(bal_path_exists(writer.temporary));
+    bal_file_writer_abort(&writer);
+    bal_folder_tidy(at("nowhere"));
+    assert_int_equal(entries(), 4);
+}
+
 /* Writes of more than the write-behind buffer, so that put, flush, sync, rename and the folder sync
  * all get their turn. */
 static void every_failing_call_leaves_the_old_file(void **state) {
@@ -451,6 +468,7 @@ int main(void) {
         FILE_TEST(abort_leaves_the_old_file),
         FILE_TEST(mode_follows_the_umask),
         FILE_TEST(steps_over_leftovers),
+        FILE_TEST(leftovers_are_tidied_away),
         FILE_TEST(every_failing_call_leaves_the_old_file),
         FILE_TEST(every_failing_allocation_leaves_the_old_file),
         FILE_TEST(replace_failures),
