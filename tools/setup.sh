@@ -4,7 +4,7 @@
 # is for: docs/DEPENDENCIES.md.
 set -eu
 
-packages="gcc libc6-dev meson ninja-build pkg-config
+packages="gcc g++ libc6-dev meson ninja-build pkg-config
 libfyaml-dev libjansson-dev zlib1g-dev libzip-dev libcairo2-dev libcmocka-dev"
 [ "${1-}" != bench ] || packages="$packages libdnnl2"
 
