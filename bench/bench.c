@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "machine.h"
 #include "nets.h"
 
@@ -33,7 +34,7 @@ typedef struct options {
     bool json, profile, quick, peers, one, gemm;
     const char *net; /* only this one */
     int32_t batch;   /* only this size */
-    int threads;
+    int32_t threads;
 } options;
 
 /* What a child process reports of one net at one batch size; seconds. */
@@ -161,7 +162,7 @@ static bool first_line(char *const argv[], char line[LINE_MAX]) {
 static bool measure_in_child(const options *o, const char *self, result *r) {
     char batch[16], threads[16], line[LINE_MAX];
     snprintf(batch, sizeof batch, "%d", (int)r->batch);
-    snprintf(threads, sizeof threads, "%d", o->threads);
+    snprintf(threads, sizeof threads, "%d", (int)o->threads);
     char *argv[] = {(char *)(uintptr_t)self,
                     (char *)"--one",
                     (char *)"--net",
@@ -183,7 +184,7 @@ static bool measure_peer(const options *o, const char *script, result *r) {
     char batch[16], threads[16], line[LINE_MAX];
     const char *python = getenv("PYTHON");
     snprintf(batch, sizeof batch, "%d", (int)r->batch);
-    snprintf(threads, sizeof threads, "%d", o->threads);
+    snprintf(threads, sizeof threads, "%d", (int)o->threads);
     char *argv[] = {(char *)(uintptr_t)(python && *python ? python : "python3"),
                     (char *)(uintptr_t)script,
                     (char *)(uintptr_t)r->kind->name,
@@ -385,6 +386,14 @@ static const char usage[] =
     "  --quick     a second per net in place of six\n"
     "  PYTHON      interpreter to look for PyTorch in (default: python3)\n";
 
+static bool parse_count(const char *text, int32_t *ret_count) {
+    int64_t count;
+    if (!bal_text_parse_i64(text, strlen(text), &count) || count < 0 || count > 1 << 20)
+        return false;
+    *ret_count = (int32_t)count;
+    return true;
+}
+
 static bool parse(int argc, char **argv, options *o) {
     const struct {
         const char *word;
@@ -403,10 +412,10 @@ static bool parse(int argc, char **argv, options *o) {
             *flags[f].flag = flags[f].value;
         } else if (strcmp(argv[i], "--net") == 0 && value && bench_net_find(value)) {
             o->net = argv[++i];
-        } else if (strcmp(argv[i], "--batch") == 0 && value) {
-            o->batch = atoi(argv[++i]);
-        } else if (strcmp(argv[i], "--threads") == 0 && value) {
-            o->threads = atoi(argv[++i]);
+        } else if (strcmp(argv[i], "--batch") == 0 && value && parse_count(value, &o->batch)) {
+            i++;
+        } else if (strcmp(argv[i], "--threads") == 0 && value && parse_count(value, &o->threads)) {
+            i++;
         } else {
             return false;
         }
