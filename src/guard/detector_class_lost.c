@@ -1,9 +1,14 @@
 /* class_lost: a class that was recognised is not recognised at all any more.
  *
- * Only classes with enough validation rows can say so: with 20 rows and a true recall of 0.3, none
- * right has a probability of 0.0008, and twice in a row is asked for. A class that never was alive
- * cannot be lost, so early epochs are silent. One incident per head names the largest class and
- * counts the others. */
+ * Only classes with enough validation rows can say so: with 20 rows and a true recall of 0.5, none
+ * right has a probability of one in a million. But rows are no independent witnesses: two
+ * look-alikes that a net cannot tell apart yet trade places as a whole, and a slow healthy run can
+ * show a class with half of its rows right, and at the next evaluations with none. So what is asked
+ * for is evaluations, between which learning has moved on: five in a row in which at least half of
+ * the rows are right make a class alive, and four in a row with none make it lost. From the first
+ * of those on the state is suspect, so that the rollback leads to before the loss all the same. A
+ * class that never was alive cannot be lost, so early epochs are silent. One incident per head
+ * names the largest class and counts the others. */
 #include <math.h>
 #include <stdio.h>
 
@@ -14,10 +19,10 @@ enum { SUPPORT, ALIVE, ALIVE_FOR, LOST_FOR, OPTIONS };
 static const bal_detector_option options[] = {
     [SUPPORT] = {"support", 20, "validation rows that a class needs to be looked at", 1, 1e12,
                  true},
-    [ALIVE] = {"alive", 0.3, "recall from which a class counts as alive", 0, 1, false},
-    [ALIVE_FOR] = {"alive_for", 3, "consecutive evaluations that it must have been alive", 1, 1e6,
+    [ALIVE] = {"alive", 0.5, "recall from which a class counts as alive", 0, 1, false},
+    [ALIVE_FOR] = {"alive_for", 5, "consecutive evaluations that it must have been alive", 1, 1e6,
                    true},
-    [LOST_FOR] = {"lost_for", 2, "consecutive evaluations with recall 0", 1, 1e6, true},
+    [LOST_FOR] = {"lost_for", 4, "consecutive evaluations with recall 0", 1, 1e6, true},
     [OPTIONS] = {.name = NULL},
 };
 
