@@ -48,12 +48,13 @@ typedef struct bal_recipe_data {
     const char *target;        /* default target of heads that name none */
     const char *const *ignore; /* csv: columns that are neither features nor targets (ids) */
     int32_t n_ignore;
-    const char *header;    /* csv: auto | yes | no */
-    const char *separator; /* csv: auto | "," | ";" | tab | "|" */
-    const char *missing;   /* error | mean: what a missing feature value does */
-    const char *unknown;   /* error | skip: rows whose label is missing or of no known class */
+    const char *header;              /* csv: auto | yes | no */
+    const char *separator;           /* csv: auto | "," | ";" | tab | "|" */
+    const char *missing;             /* error | mean: what a missing feature value does */
+    const char *unknown;             /* error | skip: rows whose label is of no known class */
     const char *const *drop_classes; /* labels whose rows are left out */
     int32_t n_drop_classes;
+    bal_place drop_classes_place;
     bal_recipe_split split;
     const char *scale;   /* standard | minmax | none */
     int64_t dev_samples; /* > 0: stratified subset of that size */
@@ -81,8 +82,10 @@ typedef struct bal_recipe_model {
     int32_t n_dropout;
     const char *init; /* kaiming_uniform | kaiming_normal | xavier_uniform | xavier_normal */
     const char *init_from;
+    bal_place init_from_place;
     const char *const *freeze; /* name patterns */
     int32_t n_freeze;
+    bal_place freeze_place;
     bal_place place;
 } bal_recipe_model;
 
@@ -100,7 +103,7 @@ typedef struct bal_recipe_head {
     const char *name;
     bal_head_kind kind;
     const char *target;         /* column or array */
-    const char *const *classes; /* fixed list and order; none: of the training data, sorted */
+    const char *const *classes; /* fixed list and order; none: those of the data, sorted */
     int32_t n_classes;
     const int32_t *hidden; /* layers between trunk and output */
     int32_t n_hidden;

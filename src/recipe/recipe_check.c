@@ -182,6 +182,11 @@ static bal_status check_head_name(reader *r, int32_t h, const bal_yaml_node *nod
                                "heads[%d].name: '%.70s' cannot be part of val.NAME.METRIC; use "
                                "letters, digits, '_' and '-', at most %d",
                                (int)h, heads[h].name, HEAD_NAME_MAX);
+    if (strcmp(heads[h].name, "loss") == 0)
+        return bal_recipe_fail(r, place,
+                               "heads[%d].name: 'loss' stands for the loss of all heads in the "
+                               "logs; choose another name",
+                               (int)h);
     for (int32_t i = 0; i < h; i++)
         if (strcmp(heads[i].name, heads[h].name) == 0)
             return bal_recipe_fail(r, place, "heads[%d] and heads[%d] are both called '%s'", (int)i,

@@ -150,6 +150,7 @@ static bal_status read_path(bal_recipe_reader *r, const bal_recipe_field *f,
     const char *path = absolute_path(r, text);
     if (!path) return bal_recipe_fail_memory(r);
     fill(f, &path, sizeof path);
+    fill_place(f, bal_recipe_place(f->node));
     return give(r, bal_recipe_literal(r->arena, path), ret_resolved);
 }
 
@@ -279,6 +280,7 @@ static bal_status read_texts(bal_recipe_reader *r, const bal_recipe_field *f,
         count++;
     }
     fill_list(f, texts, count);
+    fill_place(f, bal_recipe_place(f->node));
     return give(r, list, ret_resolved);
 }
 

@@ -30,6 +30,9 @@ NAME_LIST(mode_kinds, "min", "max")
 #define SLOT(type, member)                                                                         \
     .slot = offsetof(type, member), .size = sizeof(((type *)0)->member), .place = BAL_SCHEMA_NO_SLOT
 #define LIST_SLOT(type, member, n) SLOT(type, member), .count = offsetof(type, n)
+/* The same, and where it stands in the recipe. */
+#define SLOT_AT(type, member, at)                                                                  \
+    .slot = offsetof(type, member), .size = sizeof(((type *)0)->member), .place = offsetof(type, at)
 #define NO_SLOT .slot = BAL_SCHEMA_NO_SLOT, .place = BAL_SCHEMA_NO_SLOT
 #define SECTION_AT(type, member) .slot = BAL_SCHEMA_NO_SLOT, .place = offsetof(type, member)
 #define STRUCTS(type, member, n, element)                                                          \
@@ -182,10 +185,13 @@ const bal_schema_key bal_schema_table[] = {
      SLOT(bal_recipe, data.unknown),
      .fallback = "error",
      .names = unknown_kinds,
-     .help = "What a row does whose label is missing or of no known class: stop, or be left out."},
+     .help =
+         "What a row does whose label is of no known class: stop, or be left out, as rows without "
+         "a label are."},
     {.path = "data.drop_classes",
      .type = BAL_SCHEMA_TEXTS,
-     LIST_SLOT(bal_recipe, data.drop_classes, data.n_drop_classes),
+     SLOT_AT(bal_recipe, data.drop_classes, data.drop_classes_place),
+     .count = offsetof(bal_recipe, data.n_drop_classes),
      .fallback = "[]",
      .items_max = 10000,
      .help = "Labels whose rows are left out."},
@@ -331,12 +337,13 @@ const bal_schema_key bal_schema_table[] = {
      .help = "How weights start."},
     {.path = "model.init_from",
      .type = BAL_SCHEMA_PATH,
-     SLOT(bal_recipe, model.init_from),
+     SLOT_AT(bal_recipe, model.init_from, model.init_from_place),
      .fallback = "",
      .help = "A run or a model file to start from: weights are taken over by name and shape."},
     {.path = "model.freeze",
      .type = BAL_SCHEMA_TEXTS,
-     LIST_SLOT(bal_recipe, model.freeze, model.n_freeze),
+     SLOT_AT(bal_recipe, model.freeze, model.freeze_place),
+     .count = offsetof(bal_recipe, model.n_freeze),
      .fallback = "[]",
      .items_max = 10000,
      .help = "Patterns (`*`, `?`) of the names of parameters that are kept as they start."},
@@ -374,8 +381,8 @@ const bal_schema_key bal_schema_table[] = {
      .fallback = "[]",
      .items_max = 10000,
      .help =
-         "The classes and their order; else those of the training rows, sorted. Of a binary head "
-         "the second is the positive one."},
+         "The classes and their order; else those of the data, sorted. Of a binary head the second "
+         "is the positive one."},
     {.path = "heads[].hidden",
      .type = BAL_SCHEMA_INTEGERS,
      LIST_SLOT(bal_recipe_head, hidden, n_hidden),
@@ -583,9 +590,7 @@ const bal_schema_key bal_schema_table[] = {
      .help = "weight_decay of the group; null: as the optimizer."},
     {.path = "monitor",
      .type = BAL_SCHEMA_METRIC,
-     .slot = offsetof(bal_recipe, monitor),
-     .size = sizeof(const char *),
-     .place = offsetof(bal_recipe, monitor_place),
+     SLOT_AT(bal_recipe, monitor, monitor_place),
      .derive = bal_schema_default_monitor,
      .derived = "of the first head, by kind: `macro_f1`, `balanced_accuracy`, `rmse`",
      .help =

@@ -75,11 +75,11 @@ static bal_status mark_dropped(const bal_recipe_data *data, const bal_class_list
     for (int32_t i = 0; i < data->n_drop_classes; i++) {
         int32_t id = bal_class_list_find(classes, data->drop_classes[i]);
         if (id < 0)
-            return bal_fail(err, BAL_ERECIPE,
-                            "data.drop_classes: no row is of class '%s'; the %d classes go from "
-                            "'%s' to '%s'",
-                            data->drop_classes[i], (int)classes->count, classes->names[0],
-                            classes->names[classes->count - 1]);
+            return bal_place_fail(
+                err, BAL_ERECIPE, &data->drop_classes_place,
+                "data.drop_classes: no row is of class '%s'; the %d classes go from '%s' to '%s'",
+                data->drop_classes[i], (int)classes->count, classes->names[0],
+                classes->names[classes->count - 1]);
         ret_dropped[id] = true;
     }
     return BAL_OK;
@@ -158,16 +158,37 @@ static bal_status encode_labels(bal_head_data *head, const bal_recipe *recipe,
     return BAL_OK;
 }
 
+/** The first cell of a column of text that is no number. */
+static bal_status fail_text(const bal_head_data *head, const bal_column *column, int64_t rows,
+                            bal_error *err) {
+    char place[640];
+    double number;
+    for (int64_t row = 0; row < rows; row++) {
+        const char *text = column->text[row];
+        if (!text || bal_text_parse_double(text, strlen(text), &number)) continue;
+        return bal_fail(err, BAL_EDATA, "%s: head '%s' wants a number, found '%.80s'",
+                        bal_column_place(column, row, place, sizeof place), head->recipe->name,
+                        text);
+    }
+    return bal_fail(err, BAL_EDATA, "head '%s' wants numbers but column '%s' holds text",
+                    head->recipe->name, column->name);
+}
+
 static bal_status encode_values(bal_head_data *head, const bal_column *column, int64_t rows,
                                 bal_error *err) {
-    if (column->is_text)
-        return bal_fail(err, BAL_EDATA, "head '%s' wants numbers but column '%s' holds text",
-                        head->recipe->name, column->name);
+    if (column->is_text) return fail_text(head, column, rows, err);
     head->outputs = 1;
     head->targets = bal_calloc((size_t)rows, sizeof *head->targets);
     if (!head->targets) return bal_fail_memory(err, (size_t)rows * sizeof *head->targets);
-    for (int64_t row = 0; row < rows; row++)
+    for (int64_t row = 0; row < rows; row++) {
+        char place[640];
         head->targets[row] = (float)column->number[row];
+        if (isinf(head->targets[row]))
+            return bal_fail(err, BAL_EDATA,
+                            "%s: a target that is infinite or too large for a 32-bit number; "
+                            "correct it or leave the row out",
+                            bal_column_place(column, row, place, sizeof place));
+    }
     return BAL_OK;
 }
 
@@ -177,6 +198,20 @@ static bal_status encode_head(bal_head_data *head, const bal_recipe *recipe, con
     BAL_TRY(need_column(table, bal_head_target(recipe, head->recipe), &column, err));
     if (head->recipe->kind == BAL_HEAD_VALUE) return encode_values(head, column, table->rows, err);
     return encode_labels(head, recipe, column, table->rows, unknown, err);
+}
+
+/** Rows without a label are kept, since another head may have one for them; told, because they
+ *  could also be a slip. */
+static void tell_unlabelled(const bal_head_data *head, int64_t rows, int64_t unknown,
+                            const bal_log_sink *log) {
+    int64_t without = -unknown;
+    for (int64_t row = 0; row < rows; row++)
+        without += head->labels ? head->labels[row] < 0 : isnan(head->targets[row]);
+    if (without > 0)
+        bal_log_printf(log, BAL_LOG_INFO,
+                       "head '%s': %lld of %lld rows have no %s; it does not learn from them",
+                       head->recipe->name, (long long)without, (long long)rows,
+                       head->labels ? "label" : "value");
 }
 
 /** The head whose labels stratify the split: the first with classes. */
@@ -250,10 +285,9 @@ static bal_status split_rows(bal_dataset *dataset, const bal_recipe *recipe,
 
 static bal_status fail_weights(const bal_head_data *head, const char *what, const char *name,
                                bal_error *err) {
-    const bal_place *place = &head->recipe->class_weights.place;
-    return bal_fail(err, BAL_ERECIPE, "%s:%d:%d: class_weights of head '%s': %s%s%s", place->file,
-                    place->line, place->column, head->recipe->name, what, name ? ": " : "",
-                    name ? name : "");
+    return bal_place_fail(err, BAL_ERECIPE, &head->recipe->class_weights.place,
+                          "class_weights of head '%s': %s%s%s", head->recipe->name, what,
+                          name ? ": " : "", name ? name : "");
 }
 
 /** The recipe's explicit weights by class id: given by name or by place; 1 for classes not named.
@@ -396,9 +430,11 @@ static bal_status read_rows(bal_dataset *dataset, const bal_recipe *recipe, cons
     if (!dataset->heads) return bal_fail_memory(err, sizeof *dataset->heads);
     dataset->n_heads = recipe->n_heads;
     for (int32_t h = 0; h < dataset->n_heads; h++) {
+        int64_t unknown = 0;
         dataset->heads[h].recipe = &recipe->heads[h];
-        BAL_TRY(
-            encode_head(&dataset->heads[h], recipe, dataset->table, &dataset->unknown_labels, err));
+        BAL_TRY(encode_head(&dataset->heads[h], recipe, dataset->table, &unknown, err));
+        tell_unlabelled(&dataset->heads[h], dataset->table->rows, unknown, log);
+        dataset->unknown_labels += unknown;
     }
     if (dataset->unknown_labels > 0)
         bal_log_printf(log, BAL_LOG_WARN, "%lld rows have a label that is not in the class list",

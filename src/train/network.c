@@ -76,14 +76,6 @@ static bal_status make_groups(bal_network *network, bal_error *err) {
         if (!isnan(recipe->groups[i].weight_decay))
             group->weight_decay = recipe->groups[i].weight_decay;
     }
-    /* A recipe holds defaults also for what its optimiser does not have. */
-    bool decoupled = strcmp(recipe->optimizer.kind, "adamw") == 0;
-    for (int32_t i = 0; i < network->n_groups; i++) {
-        if (decoupled)
-            network->groups[i].l2 = 0;
-        else
-            network->groups[i].weight_decay = 0;
-    }
     return BAL_OK;
 }
 
@@ -209,14 +201,15 @@ static int64_t count_matches(const bal_network *network, const char *pattern) {
     return matches;
 }
 
-static bal_status fail_pattern(const bal_network *network, const char *key, const char *pattern,
-                               bal_error *err) {
+static bal_status fail_pattern(const bal_network *network, const bal_place *place, const char *key,
+                               const char *pattern, bal_error *err) {
     const bal_store *store = &network->store;
     size_t last = store->n_entries - 1;
     while (last > 0 && store->entries[last].role != BAL_ROLE_PARAMETER)
         last--;
-    return bal_fail(err, BAL_ERECIPE, "%s: no weight is called '%s'; their names go from %s to %s",
-                    key, pattern, store->entries[0].name, store->entries[last].name);
+    return bal_place_fail(err, BAL_ERECIPE, place,
+                          "%s: no weight is called '%s'; their names go from %s to %s", key,
+                          pattern, store->entries[0].name, store->entries[last].name);
 }
 
 /** A pattern that matches nothing is a slip that would go unnoticed. */
@@ -224,10 +217,12 @@ static bal_status check_patterns(const bal_network *network, bal_error *err) {
     const bal_recipe *recipe = network->recipe;
     for (int32_t i = 0; i < recipe->model.n_freeze; i++)
         if (count_matches(network, recipe->model.freeze[i]) == 0)
-            return fail_pattern(network, "model.freeze", recipe->model.freeze[i], err);
+            return fail_pattern(network, &recipe->model.freeze_place, "model.freeze",
+                                recipe->model.freeze[i], err);
     for (int32_t i = 0; i < recipe->n_groups; i++)
         if (count_matches(network, recipe->groups[i].match) == 0)
-            return fail_pattern(network, "optimizer.groups", recipe->groups[i].match, err);
+            return fail_pattern(network, &recipe->groups[i].place, "optimizer.groups",
+                                recipe->groups[i].match, err);
     return BAL_OK;
 }
 

@@ -32,8 +32,25 @@ static void describe_detectors(const bal_recipe_guard *wanted, bal_detector_sett
     }
 }
 
-static bal_status describe_rules(const bal_recipe_guard *wanted, bal_guard_rule *ret_rules,
-                                 bal_error *err) {
+/** Whether the class that a metric is of exists: the recipe could not know, where it lists none. A
+ *  rule about a class that nobody has would never be met, a monitor never defined. */
+static bal_status check_class(const bal_dataset *dataset, const bal_metric_path *path,
+                              const char *what, const bal_place *place, bal_error *err) {
+    for (int32_t h = 0; path->class_name[0] && h < dataset->n_heads; h++) {
+        const bal_head_data *head = &dataset->heads[h];
+        if (strcmp(head->recipe->name, path->head) != 0) continue;
+        if (bal_class_list_find(&head->classes, path->class_name) >= 0) return BAL_OK;
+        return bal_place_fail(
+            err, BAL_ERECIPE, place,
+            "%s: head '%s' has no class '%s'; its %d classes go from '%s' to '%s'", what,
+            path->head, path->class_name, (int)head->classes.count, head->classes.names[0],
+            head->classes.names[head->classes.count - 1]);
+    }
+    return BAL_OK;
+}
+
+static bal_status describe_rules(const bal_dataset *dataset, const bal_recipe_guard *wanted,
+                                 bal_guard_rule *ret_rules, bal_error *err) {
     for (int32_t i = 0; i < wanted->n_rules; i++) {
         const bal_recipe_rule *rule = &wanted->rules[i];
         ret_rules[i] = (bal_guard_rule){
@@ -45,6 +62,7 @@ static bal_status describe_rules(const bal_recipe_guard *wanted, bal_guard_rule 
         };
         memcpy(ret_rules[i].op, rule->op, sizeof ret_rules[i].op);
         BAL_TRY(bal_metric_path_parse(rule->path, &ret_rules[i].path, err));
+        BAL_TRY(check_class(dataset, &ret_rules[i].path, "guard.rules", &rule->place, err));
     }
     return BAL_OK;
 }
@@ -62,7 +80,7 @@ static bal_status make_guard(bal_trainer *trainer, bal_error *err) {
     }
     describe_heads(trainer->dataset, heads);
     describe_detectors(wanted, settings);
-    BAL_TRY_OUT(describe_rules(wanted, rules, err));
+    BAL_TRY_OUT(describe_rules(trainer->dataset, wanted, rules, err));
     const bal_guard_options options = {
         .policy = wanted->policy,
         .settings = settings,
@@ -86,9 +104,13 @@ out:
 static bal_status parse_monitors(bal_trainer *trainer, bal_error *err) {
     const bal_recipe *recipe = trainer->recipe;
     BAL_TRY(bal_metric_path_parse(recipe->monitor, &trainer->monitor, err));
+    BAL_TRY(
+        check_class(trainer->dataset, &trainer->monitor, "monitor", &recipe->monitor_place, err));
     trainer->plateau_monitor = trainer->monitor;
     if (!recipe->schedule.monitor[0]) return BAL_OK;
-    return bal_metric_path_parse(recipe->schedule.monitor, &trainer->plateau_monitor, err);
+    BAL_TRY(bal_metric_path_parse(recipe->schedule.monitor, &trainer->plateau_monitor, err));
+    return check_class(trainer->dataset, &trainer->plateau_monitor, "schedule.monitor",
+                       &recipe->schedule.place, err);
 }
 
 /** Compile the training program now: what is wrong with a model shows before anything is written.

@@ -20,7 +20,8 @@ enum { NAMED_MAX = 20 }; /* tensors left out that the log names */
 /* ---- finding the file ---- */
 
 /** The file to read: `from` itself, or in a run's folder the best that it has. */
-static bal_status find_file(const char *from, char **ret_path, bal_error *err) {
+static bal_status find_file(const bal_network *network, const char *from, char **ret_path,
+                            bal_error *err) {
     static const char *const names[] = {BAL_RUN_MODEL, BAL_RUN_BEST, BAL_RUN_LAST};
     size_t n = bal_path_is_folder(from) ? sizeof names / sizeof *names : 0;
     if (n == 0 && bal_path_exists(from)) {
@@ -36,8 +37,9 @@ static bal_status find_file(const char *from, char **ret_path, bal_error *err) {
         }
         bal_free(path);
     }
-    return bal_fail(err, BAL_ERECIPE, "model.init_from: %s %s; wanted a run or a model file", from,
-                    n ? "is a folder without a model or checkpoint" : "does not exist");
+    return bal_place_fail(err, BAL_ERECIPE, &network->recipe->model.init_from_place,
+                          "model.init_from: %s %s; wanted a run or a model file", from,
+                          n ? "is a folder without a model or checkpoint" : "does not exist");
 }
 
 /* ---- tensors ---- */
@@ -143,10 +145,10 @@ static bal_status take_file(bal_network *network, const char *path, const bal_lo
     BAL_TRY(bal_safetensors_open(path, &file, err));
     bal_status status = take_tensors(network, file, &transfer, err);
     if (status == BAL_OK && transfer.tensors_taken == 0)
-        status = bal_fail(err, BAL_ERECIPE,
-                          "model.init_from: nothing in %s has the name and shape of a weight of "
-                          "this model (such as %s)",
-                          path, network->store.entries[0].name);
+        status = bal_place_fail(err, BAL_ERECIPE, &network->recipe->model.init_from_place,
+                                "model.init_from: nothing in %s has the name and shape of a weight "
+                                "of this model (such as %s)",
+                                path, network->store.entries[0].name);
     if (status == BAL_OK) {
         report(network, file, path, &transfer, log);
         warn_of_classes(network, file, log);
@@ -159,7 +161,7 @@ static bal_status take_file(bal_network *network, const char *path, const bal_lo
 bal_status bal_network_transfer(bal_network *network, const char *from, const bal_log_sink *log,
                                 bal_transfer *ret_transfer, bal_error *err) {
     char *path;
-    BAL_TRY(find_file(from, &path, err));
+    BAL_TRY(find_file(network, from, &path, err));
     bal_status status = take_file(network, path, log, ret_transfer, err);
     bal_free(path);
     return status;

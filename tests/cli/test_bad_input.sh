@@ -130,9 +130,57 @@ weights_for_no_class() {
     setup
     refused 2 'violet' train recipe.yaml --run run \
         'heads.label.class_weights={kind: explicit, values: {violet: 2.0}}'
+    says err 'violet: 2.0}}: class_weights of head'
+}
+
+# Which classes and weights there are shows only when the data are read; the place is told all the same.
+names_that_only_the_data_know() {
+    setup
+    printf '%s\n' 'guard:' '  rules: ["val.label.recall[violet] < 0.1 -> stop"]' >>recipe.yaml
+    refused 2 "recipe.yaml:9:11: guard.rules: head 'label' has no class 'violet'" \
+        train recipe.yaml --run run
+    make_recipe 'monitor: val.label.recall[violet]'
+    refused 2 "recipe.yaml:8:10: monitor: head 'label' has no class 'violet'" train recipe.yaml --run run
+    make_recipe 'schedule: {kind: plateau, monitor: "val.label.recall[violet]"}'
+    refused 2 'recipe.yaml:8:11: schedule.monitor' train recipe.yaml --run run
+    make_recipe
+    sed -i 's/ignore: id}/ignore: id, drop_classes: [red, violet]}/' recipe.yaml
+    refused 2 'recipe.yaml:2:76: data.drop_classes' train recipe.yaml --run run
+    make_recipe
+    sed -i 's/hidden: .16./&, freeze: ["trunk.*"]/' recipe.yaml
+    refused 2 'recipe.yaml:3:42: model.freeze' train recipe.yaml --run run
+    make_recipe
+    sed -i 's/hidden: .16./&, init_from: nowhere/' recipe.yaml
+    refused 2 'recipe.yaml:3:45: model.init_from' train recipe.yaml --run run
+    make_recipe
+    sed -i 's/lr: 2.0e-2/&, groups: [{match: "trunk.*", lr: 1.0}]/' recipe.yaml
+    refused 2 'recipe.yaml:5:46: optimizer.groups' train recipe.yaml --run run
+    [ ! -e run ] || fail 'a run folder was claimed for nothing'
+}
+
+targets_that_are_no_numbers() {
+    setup
+    make_recipe
+    sed -i -e 's/target: label/target: c/' -e 's/kind: classes/kind: value/' -e 's/ignore: id/ignore: [id, label]/' \
+        recipe.yaml
+    cp rows.csv whole.csv
+    for cell in inf 1e39 1e300 -inf; do
+        sed "9s/^\\([^,]*,[^,]*,[^,]*\\),[^,]*/\\1,$cell/" whole.csv >rows.csv
+        refused_data 'rows.csv:9: row 8' "column 'c'" 'too large'
+    done
+    sed '9s/^\([^,]*,[^,]*,[^,]*\),[^,]*/\1,many/' whole.csv >rows.csv
+    refused_data 'rows.csv:9: row 8' "column 'c'" "'many'"
+}
+
+rows_without_a_label_are_told() {
+    setup
+    sed -i '2,11s/,[a-z]*$/,/' rows.csv
+    ballast 0 train recipe.yaml train.epochs=1 --run run --threads 1
+    says out "head 'label': 10 of 120 rows have no label"
 }
 
 run_cases text_among_numbers text_in_a_column_of_text missing_and_infinite_features one_class_only \
     no_rows too_few_rows duplicate_names columns_that_are_not_there rows_of_different_length \
     labels_that_are_no_classes files_that_are_something_else misspelt_keys \
-    recipes_that_make_no_sense weights_for_no_class
+    recipes_that_make_no_sense weights_for_no_class names_that_only_the_data_know \
+    targets_that_are_no_numbers rows_without_a_label_are_told

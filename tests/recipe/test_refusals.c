@@ -252,6 +252,8 @@ static void head_checks(void **state) {
     static const refusal cases[] = {
         {"heads: [{name: a}, {name: b}, {name: a}]\n",
          "3:38: heads[0] and heads[2] are both called 'a'"},
+        {"heads: [{name: loss}]\n",
+         "3:16: heads[0].name: 'loss' stands for the loss of all heads in the logs"},
         {"heads: [{name: a.b}]\n", "3:16: heads[0].name: 'a.b' cannot be part of val.NAME.METRIC"},
         {"heads: [{kind: value, loss: focal}]\n",
          "3:29: loss 'focal' does not fit head 'label' of kind value; fitting: squared_error and "
