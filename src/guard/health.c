@@ -11,25 +11,30 @@ static const char *verdict_of(const bal_guard *guard, const char *outcome) {
     return guard->ledger.incidents > 0 ? "warned" : "healthy";
 }
 
+static const char *plural(int64_t count) {
+    return count == 1 ? "" : "s";
+}
+
 static void write_summary(const bal_guard *guard, const char *verdict, bal_json_out *out) {
     const bal_ledger *ledger = &guard->ledger;
     bal_text text = {0};
     if (strcmp(verdict, "collapsed") == 0)
         bal_text_printf(&text,
-                        "The run collapsed and was not recovered: %lld incidents, %d rollbacks, "
+                        "The run collapsed and was not recovered: %lld incident%s, %d rollback%s, "
                         "nothing left to try.",
-                        (long long)ledger->incidents, (int)ledger->rollbacks);
+                        (long long)ledger->incidents, plural(ledger->incidents),
+                        (int)ledger->rollbacks, plural(ledger->rollbacks));
     else if (strcmp(verdict, "stopped") == 0)
-        bal_text_printf(&text, "The run was stopped as its recipe asks, after %lld incidents.",
-                        (long long)ledger->incidents);
+        bal_text_printf(&text, "The run was stopped as its recipe asks, after %lld incident%s.",
+                        (long long)ledger->incidents, plural(ledger->incidents));
     else if (strcmp(verdict, "recovered") == 0)
         bal_text_printf(
-            &text, "The run went wrong and was recovered by %d rollbacks%s.",
-            (int)ledger->rollbacks,
+            &text, "The run went wrong and was recovered by %d rollback%s%s.",
+            (int)ledger->rollbacks, plural(ledger->rollbacks),
             ledger->on_probation ? "; it ended before the last recovery had proved itself" : "");
     else if (strcmp(verdict, "warned") == 0)
-        bal_text_printf(&text, "The run went through with %lld warnings.",
-                        (long long)ledger->incidents);
+        bal_text_printf(&text, "The run went through with %lld warning%s.",
+                        (long long)ledger->incidents, plural(ledger->incidents));
     else
         bal_text_puts(&text, guard->policy == BAL_GUARD_OFF
                                  ? "The guard was off: nobody looked."

@@ -275,7 +275,8 @@ static const hypothesis table[] = {
     {"dead_units", "Most relu units are dead.",
      "Lower the learning rate, use leaky_relu or gelu, add batch norm.", fit_dead},
     {"no_signal", "The inputs may tell nothing about the target.",
-     "Run 'ballast signal' on the recipe; check that features and labels belong to the same rows.",
+     "Check that features and labels belong to the same rows, and that the features say anything "
+     "about the label.",
      fit_no_signal},
     {"trained_too_long", "The run went on after its best point.",
      "Stop earlier (stop.patience), lower the learning rate, or regularise more.", fit_too_long},
