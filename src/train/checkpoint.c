@@ -90,8 +90,9 @@ static bal_status host_bytes(bal_store *store, const char **ret_bytes, char **re
 }
 
 static void write_meta(const bal_trainer *trainer, bool with_healthy, bal_text *text) {
-    char data[20];
+    char data[20], recipe[20];
     snprintf(data, sizeof data, "%016" PRIx64, trainer->dataset->digest);
+    snprintf(recipe, sizeof recipe, "%016" PRIx64, bal_checkpoint_recipe(trainer->recipe));
     bal_json_out out;
     bal_json_out_init(&out, text, BAL_JSON_LINE);
     bal_json_out_object(&out);
@@ -106,6 +107,8 @@ static void write_meta(const bal_trainer *trainer, bool with_healthy, bal_text *
     bal_json_out_named_integer(&out, "outcome", trainer->outcome);
     bal_json_out_named_number(&out, "seconds", bal_trainer_seconds(trainer));
     bal_json_out_named_string(&out, "data", data);
+    bal_json_out_named_string(&out, "recipe", recipe);
+    bal_json_out_named_string(&out, "monitor", trainer->recipe->monitor);
     bal_json_out_key(&out, "logs");
     bal_json_out_row(&out);
     for (int log = 0; log < BAL_LOG_COUNT; log++)

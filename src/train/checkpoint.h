@@ -29,6 +29,11 @@ static inline uint64_t bal_checkpoint_digest(const bal_safetensor *tensor) {
                       bal_digest(tensor->name, strlen(tensor->name), 0));
 }
 
+/** Digest of all that a recipe says, defaults included. */
+static inline uint64_t bal_checkpoint_recipe(const bal_recipe *recipe) {
+    return bal_digest(recipe->resolved, strlen(recipe->resolved), 0);
+}
+
 /** Path of the checkpoint written `age` checkpoints ago; bal_free; NULL: no memory. */
 char *bal_checkpoint_path(const bal_run_folder *folder, int age);
 

@@ -104,6 +104,27 @@ static bal_status check_data(const bal_trainer *trainer, const json_t *meta, bal
                     trainer->dataset->table->source);
 }
 
+/** A run goes on by what recipe.resolved.yaml says now, which may be more epochs; but it is told
+ *  when that is another recipe than before. Values of another metric cannot be compared with the
+ *  best so far, so that is refused. */
+static bal_status check_recipe(const bal_trainer *trainer, const json_t *meta, bal_error *err) {
+    const char *monitor = json_string_value(json_object_get(meta, "monitor"));
+    const char *then = json_string_value(json_object_get(meta, "recipe"));
+    char now[20];
+    if (!monitor || strcmp(monitor, trainer->recipe->monitor) != 0)
+        return bal_place_fail(err, BAL_ERECIPE, &trainer->recipe->monitor_place,
+                              "monitor is %s, but the run was begun with %s; put it back, or train "
+                              "a new run (model.init_from takes over the weights)",
+                              trainer->recipe->monitor, monitor ? monitor : "none");
+    snprintf(now, sizeof now, "%016" PRIx64, bal_checkpoint_recipe(trainer->recipe));
+    if (!then || strcmp(then, now) != 0)
+        bal_log_printf(&trainer->hooks->log, BAL_LOG_WARN,
+                       BAL_RUN_RESOLVED
+                       " has changed since the last checkpoint: the run goes on by "
+                       "what it says now, not as the run that was begun");
+    return BAL_OK;
+}
+
 /** The metadata of a checkpoint that is whole and fits. */
 static bal_status read_meta(const bal_trainer *trainer, const bal_safetensors *file,
                             json_t **ret_meta, bal_error *err) {
@@ -117,6 +138,7 @@ static bal_status read_meta(const bal_trainer *trainer, const bal_safetensors *f
     if (version != BAL_CHECKPOINT_VERSION)
         status = bal_fail(err, BAL_EFORMAT, "checkpoint version %lld; this program reads %d",
                           (long long)version, BAL_CHECKPOINT_VERSION);
+    if (status == BAL_OK) status = check_recipe(trainer, meta, err);
     if (status == BAL_OK) status = check_data(trainer, meta, err);
     if (status == BAL_OK)
         *ret_meta = meta;

@@ -234,6 +234,44 @@ static void changed_data_are_refused(void **unused) {
     kit_release(&k);
 }
 
+/** Replace the first `from` in a run's resolved recipe. */
+static void edit_recipe(const kit *k, const char *run, const char *from, const char *to) {
+    const char *path = kit_file(k, run, BAL_RUN_RESOLVED);
+    size_t size;
+    char *text = kit_read(path, &size), *at = strstr(text, from), edited[8192];
+    assert_non_null(at);
+    int length =
+        snprintf(edited, sizeof edited, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    assert_true(length > 0 && length < (int)sizeof edited);
+    kit_write(path, edited, (size_t)length);
+    free(text);
+}
+
+static void changed_recipes_are_told_or_refused(void **unused) {
+    kit k;
+    kit_init(&k);
+    k.stop_after = 9;
+    assert_int_equal(kit_must_train(&k, "cut"), BAL_OUTCOME_INTERRUPTED);
+    bal_outcome outcome;
+    bal_error err = {0};
+    edit_recipe(&k, "cut", "monitor: val.label.accuracy", "monitor: val.label.log_loss");
+    assert_int_equal(kit_resume(&k, "cut", &outcome, &err), BAL_ERECIPE);
+    assert_non_null(strstr(err.message, "recipe.resolved.yaml:"));
+    assert_non_null(strstr(err.message, "begun with val.label.accuracy"));
+    edit_recipe(&k, "cut", "monitor: val.label.log_loss", "monitor: val.label.accuracy");
+    k.warnings = 0;
+    k.polls = 0;
+    k.stop_after = 3;
+    assert_int_equal(kit_must_resume(&k, "cut"), BAL_OUTCOME_INTERRUPTED);
+    assert_int_equal(k.warnings, 0);
+    edit_recipe(&k, "cut", "epochs: 4", "epochs: 5");
+    k.stop_after = -1;
+    assert_int_equal(kit_must_resume(&k, "cut"), BAL_OUTCOME_DONE);
+    assert_int_equal(k.warnings, 1);
+    assert_non_null(strstr(k.log, "recipe.resolved.yaml has changed"));
+    kit_release(&k);
+}
+
 static void resuming_what_is_no_run_fails(void **unused) {
     kit k;
     kit_init(&k);
@@ -279,6 +317,7 @@ int main(void) {
         cmocka_unit_test(resumes_with_another_number_of_threads),
         cmocka_unit_test(resumes_from_another_folder),
         cmocka_unit_test(changed_data_are_refused),
+        cmocka_unit_test(changed_recipes_are_told_or_refused),
         cmocka_unit_test(resuming_what_is_no_run_fails),
         cmocka_unit_test(a_run_in_use_is_refused),
     };
