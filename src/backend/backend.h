@@ -24,14 +24,14 @@ typedef struct bal_program bal_program;
 typedef struct bal_device_facts {
     char name[64];         /* "cpu" */
     char description[128]; /* "Intel(R) Xeon(R) ..., avx512, 2 threads" */
-    char isa[32];          /* "reference", "avx2", "avx512" */
+    char isa[32];          /* "reference", "generic", "avx2", "avx512" */
     int threads;
     size_t memory_bytes; /* available to this process */
 } bal_device_facts;
 
 typedef struct bal_backend_options {
     int threads;     /* 0: all processors of this process */
-    const char *isa; /* NULL: best the machine has; "reference", "avx2", "avx512" force */
+    const char *isa; /* NULL: best the machine has; "reference", "generic", … force one */
 } bal_backend_options;
 
 /** A range inside a buffer, bound to a value of a graph by the value's name (inputs, parameters,

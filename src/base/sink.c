@@ -1,4 +1,4 @@
-/* Formatting a message for the caller's sink; see log.h. */
+/* Formatting a message for the caller's sink; see sink.h. */
 #include "base/sink.h"
 
 #include <stdarg.h>

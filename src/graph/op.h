@@ -29,7 +29,6 @@ typedef struct bal_kernel_args {
     bal_operand *in;
     bal_operand *out;
     void *workspace; /* 64-byte aligned, op->workspace bytes or what the kernel asked for */
-    int threads;     /* at most this many; chosen by the backend from the work's size */
 } bal_kernel_args;
 
 typedef void (*bal_kernel_fn)(const bal_kernel_args *args);

@@ -23,7 +23,7 @@ typedef struct bal_shape {
     int64_t dim[BAL_RANK_MAX];
 } bal_shape;
 
-/** bal_shape_of(2, 32, 126): dimensions as int64_t-convertible values. */
+/** BAL_SHAPE2(32, 126) is the shape [32,126]. */
 #define BAL_SHAPE1(a) ((bal_shape){1, {(a)}})
 #define BAL_SHAPE2(a, b) ((bal_shape){2, {(a), (b)}})
 #define BAL_SHAPE3(a, b, c) ((bal_shape){3, {(a), (b), (c)}})

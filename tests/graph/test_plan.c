@@ -263,8 +263,7 @@ static void run_planned(const bal_graph *g, const bal_plan *plan, unsigned char 
                                 .n_out = node->n_out,
                                 .in = in,
                                 .out = out,
-                                .workspace = workspace == SIZE_MAX ? NULL : block + workspace,
-                                .threads = 1};
+                                .workspace = workspace == SIZE_MAX ? NULL : block + workspace};
         if (args.workspace) memset(args.workspace, 0xFF, node->op->workspace(g, node));
         node->op->reference(&args);
     }

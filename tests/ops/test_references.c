@@ -129,8 +129,7 @@ static void check_shared(const finished *run, int32_t i) {
                             .n_out = node->n_out,
                             .in = in,
                             .out = out,
-                            .workspace = workspace,
-                            .threads = 1};
+                            .workspace = workspace};
     node->op->reference(&args);
     if (memcmp(block, interpreter_data(&run->it, node->out[0]), bytes) != 0)
         fail_msg("%s: another result in the storage of input %d", op_trial_name(&run->trial),

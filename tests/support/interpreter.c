@@ -142,8 +142,7 @@ static void run_node(interpreter *it, const bal_node *node) {
                             .n_out = node->n_out,
                             .in = in,
                             .out = out,
-                            .workspace = workspace,
-                            .threads = 1};
+                            .workspace = workspace};
     assert_non_null(node->op->reference);
     node->op->reference(&args);
     free(workspace);

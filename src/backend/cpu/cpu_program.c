@@ -150,7 +150,6 @@ static bal_status fill_operands(cpu_program *program, cpu_instruction *instructi
     args->n_out = node->n_out;
     args->in = operands;
     args->out = operands + node->n_in;
-    args->threads = 1; /* a reference runs alone; kernels split by lane */
     for (int32_t i = 0; i < node->n_in; i++) {
         BAL_TRY(fill_operand(program, node->in[i], &args->in[i], err));
         if (!bal_value_is_some(node->in[i])) continue;

@@ -50,11 +50,13 @@ static uint64_t saved_state(void) {
     return (uint64_t)high << 32 | low;
 }
 
+/* With what every processor that has it has beside it, but a virtual machine may hide. */
 static bool has_avx2(void) {
+    const unsigned wanted = bit_AVX2 | bit_BMI2;
     unsigned a, b, c, d;
     if ((saved_state() & XCR0_AVX) != XCR0_AVX) return false;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_AVX) || !(c & bit_FMA)) return false;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & wanted) == wanted;
 }
 
 static bool has_avx512(void) {

@@ -55,12 +55,9 @@ typedef struct bal_cpu_kernel {
 /** A list of kernels, ended by an entry without op. */
 typedef const bal_cpu_kernel *bal_cpu_kernel_list;
 
-/** Shape of an input or output of a node under preparation; rank 0 for one that is not given. */
+/** Shape of an input of a node under preparation; rank 0 for one that is not given. */
 static inline bal_shape bal_cpu_in_shape(const bal_cpu_request *request, int32_t index) {
     return bal_graph_shape(request->graph, request->node->in[index]);
-}
-static inline bal_shape bal_cpu_out_shape(const bal_cpu_request *request, int32_t index) {
-    return bal_graph_shape(request->graph, request->node->out[index]);
 }
 
 /** Below this much work (in f32 elements moved, or comparable) one lane is faster than several. */
