@@ -43,7 +43,7 @@ static bal_status start_trainer(run_parts *parts, const bal_recipe *recipe,
     return BAL_OK;
 }
 
-/** Weights from elsewhere. Not when resuming: then they are the checkpoint's. */
+/** Weights from elsewhere, for a run that starts; one that goes on has those of its checkpoint. */
 static bal_status take_over(run_parts *parts, const bal_recipe *recipe,
                             const bal_run_options *options, bal_error *err) {
     bal_transfer transfer;
@@ -142,19 +142,10 @@ static bal_status run_and_finish(run_parts *parts, bal_run_result *ret_result, b
     result.outcome = trainer->outcome;
     result.cancelled = trainer->cancelled;
     bal_status status = BAL_OK;
-    if (trainer->outcome == BAL_OUTCOME_INTERRUPTED) {
-        bal_json_out out;
-        bal_json_out_init(&out, &result.summary, BAL_JSON_LINE);
-        bal_json_out_object(&out);
-        bal_json_out_named_string(&out, "run", parts->folder.path);
-        bal_json_out_named_string(&out, "status", "interrupted");
-        bal_json_out_named_integer(&out, "epochs", trainer->state.epoch);
-        bal_json_out_named_integer(&out, "steps", trainer->state.step);
-        bal_json_out_object_end(&out);
-        bal_text_puts(&result.summary, "\n");
-    } else {
+    if (trainer->outcome == BAL_OUTCOME_INTERRUPTED)
+        bal_trainer_interrupted(trainer, &result.summary);
+    else
         status = bal_trainer_finish(trainer, &result.summary, err);
-    }
     if (status == BAL_OK &&
         (!(result.folder = bal_strdup(parts->folder.path)) || bal_text_failed(&result.summary)))
         status = bal_fail_memory(err, 0);
@@ -227,12 +218,15 @@ out:
 }
 
 /** A checkpoint, or, when the run died before its first one was whole, the start. */
-static bal_status load_checkpoint(bal_trainer *trainer, bal_error *err) {
+static bal_status load_checkpoint(run_parts *parts, const bal_recipe *recipe,
+                                  const bal_run_options *options, bal_error *err) {
+    bal_trainer *trainer = &parts->trainer;
     bal_error why = {0};
     bal_status status = bal_trainer_read_last(trainer, &why);
     if (status != BAL_ENOTFOUND)
         return status == BAL_OK ? BAL_OK : bal_fail(err, status, "%s", why.message);
     bal_log_printf(&trainer->hooks->log, BAL_LOG_WARN, "no checkpoint yet: starting over");
+    BAL_TRY(take_over(parts, recipe, options, err));
     return bal_trainer_cut_logs(trainer, err);
 }
 
@@ -258,7 +252,7 @@ bal_status bal_run_resume(const char *folder, const bal_run_options *options,
     BAL_TRY_OUT(bal_recipe_load(path, NULL, 0, &recipe, err));
     BAL_TRY_OUT(prepare(&parts, recipe, options, err));
     BAL_TRY_OUT(start_trainer(&parts, recipe, options, err));
-    BAL_TRY_OUT(load_checkpoint(&parts.trainer, err));
+    BAL_TRY_OUT(load_checkpoint(&parts, recipe, options, err));
     status = run_and_finish(&parts, ret_result, err);
 out:
     bal_free(path);
