@@ -226,8 +226,19 @@ static bal_status write_health(bal_trainer *trainer, bal_error *err) {
     return status;
 }
 
-static void write_summary(const bal_trainer *trainer, const bal_eval_set *test, bool has_model,
-                          bal_text *text) {
+static void write_set(bal_json_out *out, const char *split, const bal_eval_set *set) {
+    bal_json_out_key(out, split);
+    if (set) {
+        bal_eval_set_json(set, false, out);
+        return;
+    }
+    bal_json_out_object(out);
+    bal_json_out_object_end(out);
+}
+
+/** NULL sets have not been evaluated. */
+static void write_summary(const bal_trainer *trainer, const bal_eval_set *val,
+                          const bal_eval_set *test, bool has_model, bal_text *text) {
     const bal_train_state *state = &trainer->state;
     bal_json_out out;
     bal_json_out_init(&out, text, BAL_JSON_LINE);
@@ -243,10 +254,8 @@ static void write_summary(const bal_trainer *trainer, const bal_eval_set *test, 
     bal_json_out_named_string(&out, "name", trainer->recipe->monitor);
     bal_json_out_named_number(&out, "value", state->best_value);
     bal_json_out_object_end(&out);
-    bal_json_out_key(&out, "val");
-    bal_eval_set_json(&trainer->val, false, &out);
-    bal_json_out_key(&out, "test");
-    bal_eval_set_json(test, false, &out);
+    write_set(&out, "val", val);
+    write_set(&out, "test", test);
     bal_json_out_named_integer(&out, "parameters", bal_network_weights(trainer->network));
     bal_json_out_named_integer(&out, "incidents", bal_guard_incidents(trainer->guard));
     bal_json_out_named_integer(&out, "rollbacks", bal_guard_rollbacks(trainer->guard));
@@ -255,6 +264,10 @@ static void write_summary(const bal_trainer *trainer, const bal_eval_set *test, 
     bal_json_out_named_number(&out, "seconds", bal_trainer_seconds(trainer));
     bal_json_out_object_end(&out);
     bal_text_puts(text, "\n");
+}
+
+void bal_trainer_interrupted(const bal_trainer *trainer, bal_text *summary) {
+    write_summary(trainer, NULL, NULL, false, summary);
 }
 
 bal_status bal_trainer_finish(bal_trainer *trainer, bal_text *summary, bal_error *err) {
@@ -273,7 +286,7 @@ bal_status bal_trainer_finish(bal_trainer *trainer, bal_text *summary, bal_error
     BAL_TRY_OUT(write_predictions(trainer, &test, err));
     BAL_TRY_OUT(bal_trainer_write_logs(trainer, err));
     BAL_TRY_OUT(write_health(trainer, err));
-    write_summary(trainer, &test, has_model, summary);
+    write_summary(trainer, &trainer->val, &test, has_model, summary);
     bal_text copy = {0};
     if (!bal_text_failed(summary)) bal_text_append(&copy, summary->data, summary->length);
     /* Last: its presence says that the run is complete. */

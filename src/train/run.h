@@ -39,6 +39,9 @@ void bal_run_result_release(bal_run_result *result);
 BAL_WARN_UNUSED bal_status bal_trainer_finish(bal_trainer *trainer, bal_text *summary,
                                               bal_error *err);
 
+/** The summary of a run that will go on: no model yet, "val" and "test" are empty. */
+void bal_trainer_interrupted(const bal_trainer *trainer, bal_text *summary);
+
 /** Metrics of all heads of an evaluated set as one JSON object {"label": {"accuracy": …}}:
  * per-class values under "per_class", undefined ones with their reason under "undefined". */
 void bal_eval_set_json(const bal_eval_set *set, bool per_class, bal_json_out *out);

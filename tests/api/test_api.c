@@ -209,6 +209,7 @@ static void an_interrupted_run_goes_on_exactly(void **state) {
     bal_result *stopped = train("stopped", options), *resumed = NULL;
     assert_int_equal(bal_result_ending(stopped), BAL_ENDING_INTERRUPTED);
     assert_null(bal_result_model(stopped));
+    assert_in_range(bal_result_best_epoch(stopped), 1, bal_result_epochs(stopped));
 
     options = watched(&seen, NULL);
     assert_int_equal(bal_resume(bal_result_run(stopped), &options, &resumed, NULL), BAL_OK);

@@ -17,7 +17,9 @@ interrupt() {
     code=0
     wait "$pid" || code=$?
     [ "$code" -eq "$2" ] || fail "SIG$1: exit $code, wanted $2"
-    json out 'o["status"] == "interrupted" and o["run"] == "run" and 0 < o["epochs"] < 300'
+    json out 'o["status"] == "interrupted" and o["run"] == "run" and 0 < o["epochs"] < 300 and \
+        {"name", "best_epoch", "monitor", "val", "test", "incidents", "rollbacks", "seconds"} <= set(o) and \
+        0 < o["best_epoch"] <= o["epochs"] and 0 < o["monitor"]["value"] <= 1 and o["model"] is None'
     [ -s run/checkpoints/last.safetensors ] || fail 'no checkpoint'
     [ ! -e run/model.safetensors ] || fail 'a model of a run that has not ended'
     ballast 0 show run
