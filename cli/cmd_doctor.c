@@ -122,6 +122,9 @@ static int run(int argc, char **argv) {
     show_self_test(&d);
     if (d.problems)
         printf("\n%d problem%s\n", d.problems, d.problems == 1 ? "" : "s");
+    else if (d.warnings)
+        printf("\neverything works; %d thing%s to look at\n", d.warnings,
+               d.warnings == 1 ? "" : "s");
     else
         printf("\neverything works\n");
     return d.problems ? EXIT_FAILED : EXIT_DONE;

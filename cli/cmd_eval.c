@@ -177,7 +177,8 @@ static int run(int argc, char **argv) {
 
 const bal_command bal_command_eval = {
     .name = "eval",
-    .arguments = "RUN|MODEL [data.path=FILE …] [--split SPLIT] [--per-class] [--json]",
+    .arguments = "RUN|MODEL [data.path=FILE …] [--split SPLIT] [--per-class] [--json] "
+                 "[--threads N]",
     .summary = "How good a model is on labelled rows",
     .help = "Of a run, its own test rows, or those of another file given with data.path;\n"
             "of a model file, those of data.path. Other data keys work too:\n"

@@ -188,7 +188,7 @@ static int run(int argc, char **argv) {
 const bal_command bal_command_list = {
     .name = "list",
     .arguments = "[KIND]",
-    .summary = "The names a recipe may use: models, losses, metrics, …",
+    .summary = "The names a recipe may use: models, losses, metrics and so on",
     .help = "Without KIND: the kinds there are.\n",
     .run = run,
 };

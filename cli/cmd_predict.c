@@ -155,7 +155,8 @@ static int run(int argc, char **argv) {
 
 const bal_command bal_command_predict = {
     .name = "predict",
-    .arguments = "MODEL|RUN INPUT -o OUT [--missing error|mean] [--by-position]",
+    .arguments = "MODEL|RUN INPUT -o OUT [--missing error|mean] [--by-position] [--header W] "
+                 "[--separator C] [--threads N]",
     .summary = "What a model says about rows: class, probabilities, entropy",
     .help = "INPUT is csv, csv.gz or npz; labels may be there and are not looked at.\n"
             "Columns of a csv with a header are found by the names that the model was\n"

@@ -10,7 +10,7 @@
 #include "base/sink.h"
 #include "base/text.h"
 
-/** Exit codes; docs/RECIPE.md is their contract. */
+/** Exit codes; docs/ARCHITECTURE.md is their contract. */
 enum {
     EXIT_DONE = 0,
     EXIT_FAILED = 1,

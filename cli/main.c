@@ -1,5 +1,6 @@
 /* ballast: the program. Finds the command and runs it; everything else is in the commands' own
  * files. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +32,8 @@ static void print_overview(FILE *out) {
 }
 
 static void print_help(const bal_command *command) {
-    int indent = printf("usage: ballast %s ", command->name);
+    int indent = printf("usage: ballast %s", command->name) + 1;
+    if (command->arguments[0]) fputs(" ", stdout);
     bal_print_wrapped(stdout, command->arguments, indent, indent);
     printf("\n%s.\n", command->summary);
     if (command->help[0]) printf("\n%s", command->help);
@@ -64,7 +66,15 @@ static bool is_help(const char *word) {
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+/** Descriptors 0 to 2 that are closed would be given to the next files opened, and what is printed
+ *  would end up in them. What is put there instead fails to read or write, as a closed one does. */
+static void occupy_standard_files(void) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv) {
+    occupy_standard_files();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, reported as such */
     signal(SIGXFSZ, SIG_IGN); /* so is a file-size limit */
     if (argc < 2) {

@@ -43,6 +43,23 @@ json_t *bal_run_json(const char *folder, const char *name) {
     return value;
 }
 
+/** The name of a folder, which may hold any bytes, as text: what is not UTF-8 becomes U+FFFD. NULL
+ *  when out of memory. */
+static json_t *folder_text(const char *folder) {
+    bal_text text = {0};
+    for (const char *at = folder;;) {
+        size_t valid = bal_text_utf8_valid(at, strlen(at));
+        bal_text_append(&text, at, valid);
+        at += valid;
+        if (!*at) break;
+        bal_text_puts(&text, "\xEF\xBF\xBD");
+        at++;
+    }
+    json_t *value = bal_text_failed(&text) ? NULL : json_stringn(text.data, text.length);
+    bal_text_release(&text);
+    return value;
+}
+
 /* ---- runs that have not ended ---- */
 
 /** The best eligible row of the log, or the last when there is none. */
@@ -70,11 +87,11 @@ static json_t *build_partial(const char *folder, const bal_recipe *recipe, const
     json_t *last = n > 0 ? json_array_get(rows, n - 1) : NULL;
     json_t *val = json_object_get(best, "val");
     bool eligible = json_is_true(json_object_get(best, "eligible"));
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:{s:s, s:o}, s:O?, s:{}, s:I, s:I, s:n, s:o}",
-                     "run", folder, "name", recipe->name, "status", "interrupted", "epochs",
-                     integer_at(last, "epoch"), "steps", integer_at(last, "step"), "best_epoch",
-                     eligible ? integer_at(best, "epoch") : (json_int_t)0, "monitor", "name",
-                     recipe->monitor, "value",
+    return json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:{s:s, s:o}, s:O?, s:{}, s:I, s:I, s:n, s:o}",
+                     "run", folder_text(folder), "name", recipe->name, "status", "interrupted",
+                     "epochs", integer_at(last, "epoch"), "steps", integer_at(last, "step"),
+                     "best_epoch", eligible ? integer_at(best, "epoch") : (json_int_t)0, "monitor",
+                     "name", recipe->monitor, "value",
                      bal_json_new_number(eligible ? bal_json_number_at(best, "monitor") : NAN),
                      "val", val, "test", "incidents", (json_int_t)json_array_size(incidents),
                      "rollbacks", integer_at(last, "attempt"), "model", "seconds",
@@ -115,12 +132,16 @@ static bal_status view_complete(const char *folder, const char *path, json_t **r
                                 bal_error *err) {
     json_t *summary;
     BAL_TRY(bal_json_read(path, 0, &summary, err));
-    if (!json_is_object(summary) || json_object_set_new(summary, "run", json_string(folder)) != 0) {
+    bal_status status = BAL_OK;
+    if (!json_is_object(summary))
+        status = bal_fail(err, BAL_EFORMAT, "%s: wanted a JSON object", path);
+    else if (json_object_set_new(summary, "run", folder_text(folder)) != 0)
+        status = bal_fail_memory(err, strlen(folder));
+    if (status == BAL_OK)
+        *ret_summary = summary;
+    else
         json_decref(summary);
-        return bal_fail(err, BAL_EFORMAT, "%s: wanted a JSON object", path);
-    }
-    *ret_summary = summary;
-    return BAL_OK;
+    return status;
 }
 
 bal_status bal_run_view(const char *folder, json_t **ret_summary, bal_error *err) {

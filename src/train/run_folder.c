@@ -26,6 +26,8 @@ static bool folder_is_empty(const char *path) {
 }
 
 static bal_status claim_wanted(const char *wanted, bal_error *err) {
+    if (bal_path_exists(wanted) && !bal_path_is_folder(wanted))
+        return bal_fail(err, BAL_ERECIPE, "%s exists and is no folder; name a new one", wanted);
     if (bal_path_exists(wanted) && !folder_is_empty(wanted))
         return bal_fail(err, BAL_ERECIPE,
                         "%s exists and is not empty; name a new folder, or `ballast resume %s`",

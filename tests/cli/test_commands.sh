@@ -23,6 +23,7 @@ help_of_every_command() {
         mv out first
         ballast 0 "$command" --help
         cmp -s first out || fail "help $command and $command --help differ"
+        if grep -qE ' $|…\.\.?$' out; then fail "help $command: a space or dots too many"; fi
         awk 'length($0) > 80 {exit 1}' out || fail "help $command is wider than 80 columns"
     done <commands
 }

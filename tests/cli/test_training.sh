@@ -65,6 +65,36 @@ run_folders_are_numbered_and_never_overwritten() {
     refused 2 'runs/small-001 exists' train recipe.yaml --run runs/small-001
 }
 
+folders_of_any_name() {
+    make_rows 100 >rows.csv
+    make_recipe
+    odd=$(printf 'odd \377')
+    ballast 0 train recipe.yaml train.epochs=1 --threads 1 --run "$odd"
+    says out 'done after 1 epoch'
+    ballast 0 show "$odd" --json
+    json out 'o["run"] == "odd \ufffd" and o["status"] == "ok"'
+    rm "$odd/summary.json"
+    ballast 0 show "$odd" --json
+    json out 'o["run"] == "odd \ufffd" and o["status"] == "interrupted"'
+    ballast 0 runs . --json
+    json out 'len(o["runs"]) == 1'
+    refused 2 'rows.csv exists and is no folder' train recipe.yaml --run rows.csv
+}
+
+closed_files_are_no_files_to_write_to() {
+    make_rows 100 >rows.csv
+    make_recipe
+    code=0
+    "$program" train recipe.yaml train.epochs=1 --run run --threads 1 <&- >&- 2>&- || code=$?
+    [ "$code" -eq 6 ] || fail "exit $code with standard output closed"
+    ballast 0 show run
+    says out 'done after 1 epoch'
+    code=0
+    "$program" predict run rows.csv -o p.csv >&- 2>&- || code=$?
+    [ "$code" -eq 6 ] || fail "exit $code with standard output closed"
+    [ "$(wc -l <p.csv)" -eq 101 ] || fail 'predictions wanted'
+}
+
 show_tells_what_happened() {
     make_run
     ballast 0 show run
@@ -168,7 +198,8 @@ plots_are_drawn() {
 
 run_cases train_leaves_what_the_contract_names train_prints_rows_and_a_summary \
     train_json_is_one_object overrides_and_quotes run_folders_are_numbered_and_never_overwritten \
-    show_tells_what_happened runs_come_best_first \
+    folders_of_any_name closed_files_are_no_files_to_write_to show_tells_what_happened \
+    runs_come_best_first \
     resume_of_a_complete_run_gives_its_summary_again a_guard_that_stops_ends_with_4 \
     a_collapse_that_is_not_recovered_ends_with_4 a_guard_that_warns_lets_it_go_on \
     a_failure_is_json_too more_memory_than_there_is plots_are_drawn
