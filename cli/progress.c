@@ -62,9 +62,13 @@ static void draw_live(bal_screen *screen, const bal_progress *progress) {
     double epochs = (double)progress->epoch + (double)progress->batch / (double)progress->batches;
     /* The epoch under way; after the last batch of the last one there is no next. */
     int64_t epoch = progress->epoch < progress->epochs ? progress->epoch + 1 : progress->epochs;
-    int used = snprintf(text, sizeof text, " epoch %lld/%lld  loss %.4f  lr %.2g  %s left",
-                        (long long)epoch, (long long)progress->epochs, progress->loss, progress->lr,
-                        bal_duration_text(progress->eta_seconds, left));
+    bal_duration_text(progress->eta_seconds, left);
+    int used =
+        snprintf(text, sizeof text, " epoch %lld/%lld  loss %.4f  lr %.2g  %s left",
+                 (long long)epoch, (long long)progress->epochs, progress->loss, progress->lr, left);
+    if (used >= width) /* how long it takes is worth more than the rest */
+        used = snprintf(text, sizeof text, " %lld/%lld  %s left", (long long)epoch,
+                        (long long)progress->epochs, left);
     int bar = width - used - 1;
     fputs("\r\033[K", screen->out);
     if (bar >= BAR_MIN)
@@ -89,8 +93,35 @@ static int monitor_title(const bal_screen *screen, const char *path, char title[
     return columns < NUMBER + 1 ? NUMBER + 1 : columns;
 }
 
-static bool shows_accuracy(const bal_progress *progress, const char *title) {
-    return progress->classes > 0 && strcmp(title, "accuracy") != 0;
+/** Columns of a row that there need not be. */
+enum {
+    SHOW_MARK = 1,
+    SHOW_PREDICTED = 2,
+    SHOW_VAL = 4,
+    SHOW_TRAIN = 8,
+    SHOW_ACCURACY = 16,
+    SHOW_ENTROPY = 32,
+    SHOW_MORE = 64
+};
+
+/** Those that fit beside the epoch and the monitored metric, the most telling first. */
+static int shown_columns(const bal_screen *screen, const bal_progress *progress, const char *title,
+                         int used) {
+    static const struct {
+        int column, width;
+        bool of_classes;
+    } columns[] = {{SHOW_MARK, 12, false},        {SHOW_PREDICTED, 2 + COUNT, true},
+                   {SHOW_VAL, 2 + NUMBER, false}, {SHOW_TRAIN, 2 + NUMBER, false},
+                   {SHOW_ACCURACY, 10, true},     {SHOW_ENTROPY, 2 + NUMBER, true}};
+    int shown = is_wide(screen) ? SHOW_MORE : 0, width = screen->live ? screen_width(screen) : 0;
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        bool repeats = columns[i].column == SHOW_ACCURACY && strcmp(title, "accuracy") == 0;
+        if (repeats || (columns[i].of_classes && progress->classes == 0)) continue;
+        if (screen->live && used + columns[i].width > width) break;
+        shown |= columns[i].column;
+        used += columns[i].width;
+    }
+    return shown;
 }
 
 static int epoch_width(const bal_progress *progress) {
@@ -102,14 +133,18 @@ static int epoch_width(const bal_progress *progress) {
 static void print_titles(bal_screen *screen, const bal_progress *progress) {
     char title[TITLE_MAX];
     if (screen->titled && (!screen->live || screen->rows < TITLES_EVERY)) return;
-    int width = monitor_title(screen, progress->monitor, title);
-    fprintf(screen->out, "%s%*s  %*s  %*s  %*s", screen->style.bold, epoch_width(progress), "epoch",
-            NUMBER, "train", NUMBER, "val", width, title);
-    if (shows_accuracy(progress, title)) fprintf(screen->out, "  %8s", "accuracy");
-    if (progress->classes > 0)
-        fprintf(screen->out, "  %*s  %*s", COUNT, "predicted", NUMBER, "entropy");
-    if (is_wide(screen)) fprintf(screen->out, "  %*s  %*s", NUMBER, "lr", NUMBER, "time");
-    fprintf(screen->out, "%s\n", screen->style.off);
+    int width = monitor_title(screen, progress->monitor, title), first = epoch_width(progress);
+    int shown = shown_columns(screen, progress, title, first + 2 + width);
+    FILE *out = screen->out;
+    fprintf(out, "%s%*s", screen->style.bold, first, "epoch");
+    if (shown & SHOW_TRAIN) fprintf(out, "  %*s", NUMBER, "train");
+    if (shown & SHOW_VAL) fprintf(out, "  %*s", NUMBER, "val");
+    fprintf(out, "  %*s", width, title);
+    if (shown & SHOW_ACCURACY) fprintf(out, "  %8s", "accuracy");
+    if (shown & SHOW_PREDICTED) fprintf(out, "  %*s", COUNT, "predicted");
+    if (shown & SHOW_ENTROPY) fprintf(out, "  %*s", NUMBER, "entropy");
+    if (shown & SHOW_MORE) fprintf(out, "  %*s  %*s", NUMBER, "lr", NUMBER, "time");
+    fprintf(out, "%s\n", screen->style.off);
     screen->titled = true;
     screen->rows = 0;
 }
@@ -126,22 +161,26 @@ static void print_row(bal_screen *screen, const bal_progress *progress) {
     FILE *out = screen->out;
     print_titles(screen, progress);
     int width = monitor_title(screen, progress->monitor, title);
+    int first = epoch_width(progress);
+    int shown = shown_columns(screen, progress, title, first + 2 + width);
     snprintf(epoch, sizeof epoch, "%lld/%lld", (long long)progress->epoch,
              (long long)progress->epochs);
-    fprintf(out, "%*s", epoch_width(progress), epoch);
-    print_loss(out, progress->loss);
-    print_loss(out, progress->val_loss);
+    snprintf(predicted, sizeof predicted, "%lld/%lld", (long long)progress->unique_predictions,
+             (long long)progress->classes);
+    fprintf(out, "%*s", first, epoch);
+    if (shown & SHOW_TRAIN) print_loss(out, progress->loss);
+    if (shown & SHOW_VAL) print_loss(out, progress->val_loss);
     fprintf(out, "  %s%*.4f%s", colour, width, progress->monitored, screen->style.off);
-    if (shows_accuracy(progress, title)) fprintf(out, "  %8.4f", progress->accuracy);
-    if (progress->classes > 0) {
-        snprintf(predicted, sizeof predicted, "%lld/%lld", (long long)progress->unique_predictions,
-                 (long long)progress->classes);
-        fprintf(out, "  %*s  %*.4f", COUNT, predicted, NUMBER, progress->normalized_entropy);
-    }
-    if (is_wide(screen))
+    if (shown & SHOW_ACCURACY) fprintf(out, "  %8.4f", progress->accuracy);
+    if (shown & SHOW_PREDICTED) fprintf(out, "  %*s", COUNT, predicted);
+    if (shown & SHOW_ENTROPY) fprintf(out, "  %*.4f", NUMBER, progress->normalized_entropy);
+    if (shown & SHOW_MORE)
         fprintf(out, "  %*.2g  %*s", NUMBER, progress->lr, NUMBER,
                 bal_duration_text(progress->seconds, spent));
-    const char *mark = progress->improved ? "best" : progress->eligible ? "" : "ineligible";
+    const char *mark = !(shown & SHOW_MARK) ? ""
+                       : progress->improved ? "best"
+                       : progress->eligible ? ""
+                                            : "ineligible";
     fprintf(out, "%s%s%s%s\n", mark[0] ? "  " : "", colour, mark, screen->style.off);
     screen->rows++;
 }

@@ -81,6 +81,32 @@ folders_of_any_name() {
     refused 2 'rows.csv exists and is no folder' train recipe.yaml --run rows.csv
 }
 
+# On a terminal of COLUMNS columns: no line is wider, and the more there is room for the more is told.
+on_a_terminal() { # COLUMNS
+    rm -rf run
+    TERM=xterm script -qec "stty cols $1; '$program' train recipe.yaml train.epochs=3 --run run --threads 1" \
+        /dev/null >raw </dev/null || fail "on $1 columns: $(cat raw)"
+    esc=$(printf '\033')
+    tr '\r' '\n' <raw | sed "s/$esc\[[0-9;]*[mK]//g" >out
+    grep -E '^ +(epoch|[0-9]/3) ' out >rows
+    [ "$(wc -l <rows)" -eq 4 ] || fail "on $1 columns: titles and three rows wanted"
+    awk -v most="$1" 'length($0) > most {exit 1}' rows || fail "wider than $1 columns"
+    says rows macro_f1
+}
+
+narrow_terminals() {
+    command -v script >/dev/null || skip 'no script to make a terminal with'
+    make_rows 100 >rows.csv
+    make_recipe
+    on_a_terminal 40
+    says rows predicted
+    never_says rows accuracy
+    on_a_terminal 80
+    for title in train val accuracy predicted entropy; do says rows "$title"; done
+    on_a_terminal 120
+    says rows time
+}
+
 closed_files_are_no_files_to_write_to() {
     make_rows 100 >rows.csv
     make_recipe
@@ -198,7 +224,7 @@ plots_are_drawn() {
 
 run_cases train_leaves_what_the_contract_names train_prints_rows_and_a_summary \
     train_json_is_one_object overrides_and_quotes run_folders_are_numbered_and_never_overwritten \
-    folders_of_any_name closed_files_are_no_files_to_write_to show_tells_what_happened \
+    folders_of_any_name narrow_terminals closed_files_are_no_files_to_write_to show_tells_what_happened \
     runs_come_best_first \
     resume_of_a_complete_run_gives_its_summary_again a_guard_that_stops_ends_with_4 \
     a_collapse_that_is_not_recovered_ends_with_4 a_guard_that_warns_lets_it_go_on \

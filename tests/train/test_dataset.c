@@ -384,7 +384,7 @@ static void what_cannot_be_learned_is_refused(void **unused) {
     expect_refused(&k, IN_ORDER "heads=[{name: label, kind: binary}]|monitor=val.label.accuracy",
                    BAL_EDATA, "binary but column 'label' has 3 classes");
     expect_refused(&k, IN_ORDER "heads=[{name: label, kind: value}]|monitor=val.label.rmse",
-                   BAL_EDATA, "column 'label' holds text");
+                   BAL_EDATA, "column 'label': head");
     expect_refused(&k, "data.features=[x0]|data.split={kind: group, group: nobody}", BAL_EDATA,
                    "'nobody'");
     /* The rows that train: the first one; the first and the fourth; the fifth. */
