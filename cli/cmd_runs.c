@@ -47,7 +47,7 @@ static int compare(const void *a, const void *b) {
 
 /** Whether the folder entry is a run; what is none is passed over. */
 static bool is_run(const char *folder) {
-    char *recipe = bal_path_join(folder, BAL_RUN_RECIPE);
+    char *recipe = bal_path_join(folder, BAL_RUN_RESOLVED);
     bool found = recipe && bal_path_exists(recipe);
     bal_free(recipe);
     return found;

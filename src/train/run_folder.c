@@ -80,22 +80,26 @@ bal_status bal_run_folder_claim(bal_run_folder *folder, const char *wanted, cons
     return status;
 }
 
+static bal_status need_file(const bal_run_folder *folder, const char *name, bal_error *err) {
+    char *path = bal_run_folder_path(folder, name);
+    if (!path) return bal_fail_memory(err, strlen(name));
+    bool found = bal_path_exists(path);
+    bal_free(path);
+    if (found) return BAL_OK;
+    return bal_fail(err, BAL_ENOTFOUND, "%s is not a run: it has no %s", folder->path, name);
+}
+
+/* A run has both from its first step on; a recipe of that name lies in other folders, too. */
 bal_status bal_run_folder_open(bal_run_folder *folder, const char *path, bal_error *err) {
     bal_run_folder opened = {.path = bal_strdup(path)};
     if (!opened.path) return bal_fail_memory(err, strlen(path) + 1);
-    char *recipe = bal_run_folder_path(&opened, BAL_RUN_RECIPE);
-    if (!recipe) {
+    bal_status status = need_file(&opened, BAL_RUN_RECIPE, err);
+    if (status == BAL_OK) status = need_file(&opened, BAL_RUN_RESOLVED, err);
+    if (status == BAL_OK)
+        *folder = opened;
+    else
         bal_run_folder_release(&opened);
-        return bal_fail_memory(err, strlen(path) + 32);
-    }
-    bool is_run = bal_path_exists(recipe);
-    bal_free(recipe);
-    if (!is_run) {
-        bal_run_folder_release(&opened);
-        return bal_fail(err, BAL_ENOTFOUND, "%s is not a run: it has no %s", path, BAL_RUN_RECIPE);
-    }
-    *folder = opened;
-    return BAL_OK;
+    return status;
 }
 
 void bal_run_folder_release(bal_run_folder *folder) {

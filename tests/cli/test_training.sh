@@ -79,6 +79,8 @@ folders_of_any_name() {
     ballast 0 runs . --json
     json out 'len(o["runs"]) == 1'
     refused 2 'rows.csv exists and is no folder' train recipe.yaml --run rows.csv
+    refused 2 '. is not a run: it has no recipe.resolved.yaml' resume .
+    refused 2 '. is not a run: it has no recipe.resolved.yaml' show .
 }
 
 # On a terminal of COLUMNS columns: no line is wider, and the more there is room for the more is told.
@@ -193,6 +195,7 @@ a_guard_that_warns_lets_it_go_on() {
     make_recipe 'guard: {policy: warn, rules: ["val.label.recall[red] >= 0 after 2"]}'
     ballast 0 train recipe.yaml --threads 1 --run run --json
     json out 'o["status"] == "ok" and o["incidents"] >= 1 and o["rollbacks"] == 0'
+    grep -qF "went through with 1 warning." run/health.json || fail "$(grep summary run/health.json)"
 }
 
 a_failure_is_json_too() {
