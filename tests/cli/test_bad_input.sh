@@ -42,6 +42,27 @@ one_class_only() {
     refused_data 'one class' "'label'"
 }
 
+# Sorted by class and split in order: the training rows lack what the others hold.
+classes_without_training_rows() {
+    setup
+    { head -n 1 rows.csv && tail -n +2 rows.csv | sort -t, -k5,5; } >sorted.csv
+    mv sorted.csv rows.csv
+    split='{kind: sequential, train: 0.2, val: 0.4}'
+    sed -i "s/target: label,/target: label, split: $split,/" recipe.yaml
+    refused_data "head 'label'" 'the training rows hold one class only'
+    sed -i 's/train: 0.2, val: 0.4/train: 0.5, val: 0.25/' recipe.yaml
+    sed -i 's/kind: classes}/kind: classes, class_weights: balanced}/' recipe.yaml
+    refused_data "class 'red' (id 2) has no training rows"
+}
+
+labels_that_are_not_in_the_list() {
+    setup
+    line=$(grep -n -m 1 blue rows.csv | cut -d: -f1)
+    sed -i 's/kind: classes}/kind: classes, classes: [red, green]}/' recipe.yaml
+    refused_data "rows.csv:$line: row $((line - 1)), column 'label'" "'blue'" 'data.unknown: skip'
+    ballast 0 train recipe.yaml data.unknown=skip --run run --threads 1
+}
+
 no_rows() {
     setup
     head -n 1 rows.csv >none.csv && mv none.csv rows.csv
@@ -180,7 +201,8 @@ rows_without_a_label_are_told() {
 }
 
 run_cases text_among_numbers text_in_a_column_of_text missing_and_infinite_features one_class_only \
-    no_rows too_few_rows duplicate_names columns_that_are_not_there rows_of_different_length \
+    classes_without_training_rows labels_that_are_not_in_the_list no_rows too_few_rows \
+    duplicate_names columns_that_are_not_there rows_of_different_length \
     labels_that_are_no_classes files_that_are_something_else misspelt_keys \
     recipes_that_make_no_sense weights_for_no_class names_that_only_the_data_know \
     targets_that_are_no_numbers rows_without_a_label_are_told

@@ -79,6 +79,24 @@ predict_gives_the_classes_that_eval_counted() {
     right=$(paste -d, labels classes | awk -F, 'NR > 1 && $1 == $2' | wc -l)
     ballast 0 eval run data.path=other.csv --json
     json out "round(o['all']['label']['accuracy'] * 300) == $right"
+    # The same classes row by row, as far as counts can tell: right ones of each, and given ones.
+    ballast 0 eval run data.path=other.csv --per-class --json
+    for name in blue green red; do
+        right=$(paste -d, labels classes | grep -cx "$name,$name")
+        given=$(grep -cx "$name" classes)
+        json out "round(o['all']['label']['per_class']['$name']['precision'] * $given, 6) == $right"
+        json out "round(o['all']['label']['per_class']['$name']['recall'] * \
+            $(grep -cx "$name" labels), 6) == $right"
+    done
+    # And those that the run itself left behind for its test rows.
+    command -v unzip >/dev/null || return 0
+    unzip -q run/predictions.npz -d own
+    rows=$(od -An -tu8 -v -w8 -j128 own/rows.npy)
+    kept=$(od -An -td4 -v -w4 -j128 own/label.predictions.npy |
+        sed 's/ *//; s/0/blue/; s/1/green/; s/2/red/')
+    ballast 0 predict run rows.csv -o out.csv
+    [ "$(for row in $rows; do sed -n "$((row + 2))p" out.csv | cut -d, -f2; done)" = "$kept" ] ||
+        fail 'other classes than those of the run for its test rows'
 }
 
 predict_takes_rows_in_every_form() {
