@@ -3,6 +3,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
 
 void bal_log_printf(const bal_log_sink *log, bal_log_level level, const char *format, ...) {
     if (!log || !log->write || level < log->level) return;
@@ -11,5 +14,9 @@ void bal_log_printf(const bal_log_sink *log, bal_log_level level, const char *fo
     va_start(args, format);
     int length = vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    if (length >= 0) log->write(log->user, level, message);
+    if (length < 0) return;
+    /* a cut must not leave half a character: what is logged may end up in JSON */
+    if ((size_t)length >= sizeof message)
+        message[bal_text_utf8_valid(message, strlen(message))] = '\0';
+    log->write(log->user, level, message);
 }

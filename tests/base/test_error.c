@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "base/sink.h"
 #include "base/text.h"
 
 static void names_and_sentences(void **state) {
@@ -114,34 +113,6 @@ static void forwarding(void **state) {
     assert_int_equal(cleaned, 1);
 }
 
-typedef struct received {
-    int count;
-    bal_log_level level;
-    char message[64];
-} received;
-
-static void receive(void *user, bal_log_level level, const char *message) {
-    received *to = user;
-    to->count++;
-    to->level = level;
-    snprintf(to->message, sizeof to->message, "%s", message);
-}
-
-static void log_levels(void **state) {
-    received got = {0};
-    bal_log_sink log = {.write = receive, .user = &got, .level = BAL_LOG_WARN};
-    bal_log_printf(&log, BAL_LOG_INFO, "dropped");
-    assert_int_equal(got.count, 0);
-    bal_log_printf(&log, BAL_LOG_WARN, "loss is %d", 3);
-    assert_int_equal(got.count, 1);
-    assert_int_equal(got.level, BAL_LOG_WARN);
-    assert_string_equal(got.message, "loss is 3");
-
-    bal_log_sink silent = {0};
-    bal_log_printf(&silent, BAL_LOG_ERROR, "nobody listens");
-    bal_log_printf(NULL, BAL_LOG_ERROR, "nobody listens");
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_sentences),
@@ -150,7 +121,6 @@ int main(void) {
         cmocka_unit_test(prefixes_pile_up),
         cmocka_unit_test(cuts_between_characters),
         cmocka_unit_test(forwarding),
-        cmocka_unit_test(log_levels),
     };
     return cmocka_run_group_tests_name("base/error", tests, NULL, NULL);
 }
