@@ -89,7 +89,6 @@ static void refuse(bal_store *store, const char *name, bal_shape shape, bal_stat
 
 static void refuses_what_does_not_fit(void **state) {
     bal_store store = {0};
-    bal_error err = {0};
     fill(&store);
     refuse(&store, "w", BAL_SHAPE1(2), BAL_EINVAL, "already holds \"w\"");
     refuse(&store, "big", BAL_SHAPE2(INT64_MAX / 2, 3), BAL_EOVERFLOW, "\"big\" of shape");
@@ -98,8 +97,6 @@ static void refuses_what_does_not_fit(void **state) {
     declare(&store, "larger", BAL_ROLE_PARAMETER, BAL_F32, BAL_SHAPE1(INT64_MAX / 8));
     declare(&store, "largest", BAL_ROLE_PARAMETER, BAL_F32, BAL_SHAPE1(INT64_MAX / 8));
     refuse(&store, "too much", BAL_SHAPE1(INT64_MAX / 8), BAL_EOVERFLOW, "address space");
-    assert_int_equal(bal_store_allocate(&store, &fake_host, &err), BAL_ENOMEM);
-    assert_null(store.buffer);
     bal_store_release(&store);
 
     fill(&store);
