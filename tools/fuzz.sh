@@ -46,10 +46,13 @@ for reader in $readers; do
     }
     corpus=build-fuzz/corpus/$reader
     log=build-fuzz/fuzz_$reader.log
+    longest=512
+    [ "$reader" != model ] || longest=4096 # the smallest model has a thousand bytes
     mkdir -p "$corpus"
     echo "== $reader"
-    "build-fuzz/tests/fuzz/fuzz_$reader" -runs="$runs" -max_len=512 -timeout=10 -close_fd_mask=3 \
-        -artifact_prefix="build-fuzz/$reader-" "$corpus" "tests/fuzz/corpus/$reader" \
+    "build-fuzz/tests/fuzz/fuzz_$reader" -runs="$runs" -max_len="$longest" -timeout=10 \
+        -close_fd_mask=3 -artifact_prefix="build-fuzz/$reader-" \
+        "$corpus" "tests/fuzz/corpus/$reader" \
         >"$log" 2>&1 || failed=1
     grep -E '^(#[0-9]+[[:space:]]+DONE|Done |==[0-9]+==|SUMMARY|artifact_prefix)' "$log" || tail -5 "$log"
 done
