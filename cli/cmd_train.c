@@ -64,9 +64,9 @@ const bal_command bal_command_train = {
             "(entropy, 1: as evenly as can be). `ineligible`: not finite, collapsed, or no\n"
             "better than answering by the class frequencies; such an evaluation is never\n"
             "the best.\n\n"
-            "SIGINT and SIGTERM write a checkpoint and end with 130 and 143, SIGUSR1 with\n"
-            "75; `ballast resume` goes on from there, bit-exactly. Exit codes: 0 done,\n"
-            "1 failed, 2 usage or recipe, 3 data, 4 stopped by the guard or collapsed,\n"
-            "5 out of memory, 6 storage.\n",
+            "SIGINT, SIGTERM and SIGHUP write a checkpoint and end with 130, 143 and 129,\n"
+            "SIGUSR1 with 75; `ballast resume` goes on from there, bit-exactly. Exit codes:\n"
+            "0 done, 1 failed, 2 usage or recipe, 3 data, 4 stopped by the guard or\n"
+            "collapsed, 5 out of memory, 6 storage.\n",
     .run = run,
 };

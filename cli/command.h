@@ -22,6 +22,7 @@ enum {
     EXIT_PEER = 7,
     EXIT_NO_SIGNAL = 8,
     EXIT_AGAIN = 75,      /* stopped with a checkpoint: run again to go on */
+    EXIT_HANGUP = 129,    /* SIGHUP, after a checkpoint */
     EXIT_INTERRUPT = 130, /* SIGINT, after a checkpoint */
     EXIT_TERMINATE = 143  /* SIGTERM, after a checkpoint */
 };

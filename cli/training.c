@@ -50,6 +50,9 @@ bool bal_training_init(bal_training *training, const bal_command *command, bool 
     catch_signal(SIGINT);
     catch_signal(SIGTERM);
     catch_signal(SIGUSR1);
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) /* nohup */
+        catch_signal(SIGHUP);
     return true;
 }
 
@@ -87,6 +90,8 @@ static int signal_code(int number) {
         return EXIT_INTERRUPT;
     case SIGTERM:
         return EXIT_TERMINATE;
+    case SIGHUP:
+        return EXIT_HANGUP;
     default:
         return EXIT_AGAIN;
     }

@@ -169,7 +169,7 @@ static bal_status open_temporary(bal_file_writer *writer, bal_error *err) {
         writer->temporary = temporary.data;
         writer->fd = sys_open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL);
         if (writer->fd < 0 && (errno != EEXIST || tries == TEMPORARY_TRIES))
-            status = fail_system(err, "create", writer->temporary);
+            status = fail_system(err, "create", writer->path);
     }
     bal_free(folder);
     return status;

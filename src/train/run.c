@@ -71,6 +71,7 @@ static bal_status write_environment(const run_parts *parts, bal_error *err) {
     bal_json_out_init(&out, &text, 2);
     bal_json_out_object(&out);
     bal_json_out_named_string(&out, "started", stamp);
+    bal_json_out_named_string(&out, "ballast", BAL_LIBRARY_VERSION);
     bal_json_out_named_string(&out, "device", facts.name);
     bal_json_out_named_string(&out, "description", facts.description);
     bal_json_out_named_string(&out, "isa", facts.isa);

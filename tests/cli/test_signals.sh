@@ -39,6 +39,7 @@ interrupt() {
 
 interrupt_from_the_keyboard() { interrupt INT 130; }
 termination() { interrupt TERM 143; }
+a_closed_terminal() { interrupt HUP 129; }
 preemption() { interrupt USR1 75; }
 
 words_of_an_interrupted_run() {
@@ -55,4 +56,4 @@ words_of_an_interrupted_run() {
     says out 'ballast resume run'
 }
 
-run_cases interrupt_from_the_keyboard termination preemption words_of_an_interrupted_run
+run_cases interrupt_from_the_keyboard termination a_closed_terminal preemption words_of_an_interrupted_run

@@ -220,6 +220,7 @@ plots_are_drawn() {
     for name in loss metrics confusion; do
         [ -s "$(ls run/plots/*"$name.png")" ] || fail "no picture of $name"
     done
+    says run/report.html '<h1>small</h1>'
     rm -r run/plots
     ballast 0 resume run
     [ -d run/plots ] || fail 'resuming a complete run draws them again'

@@ -249,16 +249,23 @@ static void the_best_evaluation_becomes_the_model(void **unused) {
 /* A floor so high that many evaluations count as concentrated on few classes: a better value of
  * theirs must not win. */
 static void the_ineligible_are_never_best(void **unused) {
-    kit k;
-    kit_init(&k);
-    k.overrides = "train.epochs=20|data.features=[x1, x2]|monitor=val.label.loss|"
-                  "guard={policy: warn, detectors: {one_class: {floor: 0.9}}}";
-    check_best(&k, "run", false);
-    int best = expected_best(&k, false), better = 0;
-    for (int i = 0; i < k.evaluations; i++)
-        better += !k.eligible[i] && k.monitored[i] < k.monitored[best];
-    assert_in_range(better, 1, k.evaluations - 1);
-    kit_release(&k);
+    int better = 0; /* which seeds have such a case depends on rounding, and so on the machine */
+    for (int seed = 1; seed <= 20 && better == 0; seed++) {
+        kit k;
+        char overrides[256];
+        kit_init(&k);
+        snprintf(overrides, sizeof overrides,
+                 "train.epochs=20|data.features=[x1, x2]|monitor=val.label.loss|seed=%d|"
+                 "guard={policy: warn, detectors: {one_class: {floor: 0.9}}}",
+                 seed);
+        k.overrides = overrides;
+        check_best(&k, "run", false);
+        int best = expected_best(&k, false);
+        for (int i = 0; best >= 0 && i < k.evaluations; i++)
+            better += !k.eligible[i] && k.monitored[i] < k.monitored[best];
+        kit_release(&k);
+    }
+    assert_true(better > 0);
 }
 
 /* From epoch 2 on nothing is finite any more. */
