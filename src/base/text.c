@@ -31,14 +31,12 @@ void bal_text_puts(bal_text *text, const char *string) {
     bal_text_append(text, string, strlen(string));
 }
 
-void bal_text_printf(bal_text *text, const char *format, ...) {
+void bal_text_vprintf(bal_text *text, const char *format, va_list args) {
     if (text->failed) return;
     size_t room = text->data ? text->capacity - text->length : 0;
-    va_list args, again;
-    va_start(args, format);
+    va_list again;
     va_copy(again, args);
     int length = vsnprintf(room ? text->data + text->length : NULL, room, format, args);
-    va_end(args);
     if (length < 0) {
         text->failed = true;
     } else if ((size_t)length >= room && text_reserve(text, (size_t)length)) {
@@ -50,6 +48,13 @@ void bal_text_printf(bal_text *text, const char *format, ...) {
     } else if (room) {
         text->data[text->length] = '\0'; /* undo a partial first attempt */
     }
+}
+
+void bal_text_printf(bal_text *text, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    bal_text_vprintf(text, format, args);
+    va_end(args);
 }
 
 bool bal_text_failed(const bal_text *text) {

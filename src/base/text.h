@@ -5,6 +5,7 @@
 #ifndef BAL_BASE_TEXT_H
 #define BAL_BASE_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ typedef struct bal_text {
 void bal_text_append(bal_text *text, const char *bytes, size_t length);
 void bal_text_puts(bal_text *text, const char *string);
 void bal_text_printf(bal_text *text, const char *format, ...) BAL_PRINTF(2, 3);
+void bal_text_vprintf(bal_text *text, const char *format, va_list args) BAL_PRINTF(2, 0);
 bool bal_text_failed(const bal_text *text);
 void bal_text_clear(bal_text *text);
 void bal_text_release(bal_text *text);
