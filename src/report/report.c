@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "format/json.h"
 #include "format/npz.h"
+#include "report/page.h"
 #include "report/plot.h"
 #include "train/run_folder.h"
 
@@ -343,6 +344,9 @@ bal_status bal_report_run(const char *folder, const bal_log_sink *log, bal_error
     if (status == BAL_OK && run.n > 0) status = draw_all(&run, err);
     if (status == BAL_OK && run.n > 0)
         bal_log_printf(log, BAL_LOG_DEBUG, "pictures in %s/plots", folder);
+    /* The page names what it could not find, so that it is worth having without pictures too. */
+    bool is_run = run.folder.path != NULL;
     release(&run);
-    return status;
+    bal_status page = is_run ? bal_report_page_write(folder, err) : BAL_OK;
+    return status != BAL_OK ? status : page;
 }
