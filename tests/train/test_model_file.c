@@ -38,7 +38,7 @@ static float *raw_features(const net_lab *lab, int64_t *ret_rows) {
 
 static bal_predictor *open_model(net_lab *lab) {
     bal_error err = {0};
-    bal_predictor *predictor;
+    bal_predictor *predictor = NULL;
     char *path = kit_path(&lab->k, "model.safetensors");
     if (bal_model_write(path, lab->recipe, lab->dataset, lab->network, &err) != BAL_OK ||
         bal_predictor_open(path, lab->backend, &predictor, &err) != BAL_OK)
@@ -197,7 +197,7 @@ static double response_of(net_lab *lab, const char *key) {
     bal_error err = {0};
     bal_text text = {0};
     bal_json_out out;
-    json_t *root;
+    json_t *root = NULL;
     double number = NAN;
     bal_predictor *predictor = open_model(lab);
     bal_json_out_init(&out, &text, 2);

@@ -106,7 +106,7 @@ const bal_cpu_kernel_list *bal_isa_kernels(bal_isa isa) {
 /* The brand string: three CPUID leaves of 16 characters, padded with spaces. */
 static bool brand_string(char text[49]) {
     unsigned words[12];
-    if (__get_cpuid_max(0x80000000u, NULL) < 0x80000004u) return false;
+    if ((unsigned)__get_cpuid_max(0x80000000u, NULL) < 0x80000004u) return false;
     for (unsigned i = 0; i < 3; i++) {
         unsigned *w = words + (size_t)4 * i;
         __get_cpuid(0x80000002u + i, &w[0], &w[1], &w[2], &w[3]);

@@ -219,11 +219,6 @@ INLINE vf log1p_exp_minus(vf size) {
     vf exact = vf_log(w) * (e / (w - 1.0f));
     return vf_select(vf_eq(w, vf_set(1)), e, exact);
 }
-/* log(1 + e^x) */
-INLINE vf softplus(vf x) {
-    vf positive = vf_select(vf_gt(x, (vf){0}), x, (vf){0});
-    return positive + log1p_exp_minus(vf_abs(x));
-}
 
 INLINE void squared_error_of(vf x, vf t, const loss_numbers *p, vf *ret_term, vf *ret_weight) {
     *ret_term = (x - t) * (x - t);
