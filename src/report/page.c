@@ -24,7 +24,7 @@ static const section sections[] = {
     {"classes", "Worst classes", bal_page_classes},
     {"random", "Random inputs", bal_page_response},
     {"recipe", "Recipe", bal_page_recipe},
-    {"machine", "Machine", bal_page_machine},
+    {"machine", "Machine and version", bal_page_machine},
 };
 
 enum { SECTIONS = sizeof sections / sizeof *sections };

@@ -91,7 +91,9 @@ static size_t collect(bal_page *page, picture pictures[PICTURES_MAX]) {
             bal_page_problem(page, "plots holds more pictures than the %d shown", PICTURES_MAX);
             break;
         }
-        pictures[n++] = classify(page, bal_page_printf(page, "%s", entry->d_name));
+        const char *file = bal_page_printf(page, "%s", entry->d_name);
+        if (page->no_memory) break;
+        pictures[n++] = classify(page, file);
     }
     closedir(folder);
     if (n > 1) qsort(pictures, n, sizeof *pictures, compare);

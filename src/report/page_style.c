@@ -126,12 +126,14 @@ const char *const bal_page_style[] = {
     "overflow-x:auto;line-height:1.5;tab-size:4}\n"
     "footer{margin-top:1.5rem;font-size:.82rem;color:var(--soft)}\n",
 
-    "@media (max-width:36rem){body{padding:1.1rem .8rem 2rem}h1{font-size:1.6rem}section{padding:"
-    "1rem .9rem}.facts{grid-template-columns:1fr 1fr}.figures th small{display:none}.figures "
-    "td,.figures th{padding-left:.3rem;padding-right:.3rem}.meter{width:3.2rem}}\n"
+    "@media (max-width:36rem){body{padding:1rem .6rem 2rem}h1{font-size:1.6rem}section{padding:"
+    "1rem .75rem}.facts{grid-template-columns:1fr 1fr}.figures{font-size:.78rem}.figures thead th{"
+    "font-size:.72rem}.figures th small,.figures .of{display:none}.figures td+td,.figures th+th,"
+    ".figures th+td{padding-left:.4rem;padding-right:0}.meter{width:2.6rem}}\n"
     "@media print{:root{" LIGHT "--page:#fff}body{max-width:none;padding:0;font-size:10.5pt}nav{"
     "display:none}section{border:0;padding:0;margin:1.2rem 0}figure,tr,li,.fact,.verdict{"
-    "break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}pre{white-space:pre-wrap}"
+    "break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}pre{white-space:pre-wrap}."
+    "fact .value{font-size:1.15rem}"
     "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n",
     NULL,
 };

@@ -132,7 +132,7 @@ static const char *say_more(bal_page *page) {
             : bal_page_printf(page, "Best %s: %s, at epoch %.0f.", page->monitor,
                               bal_figure_loss(best).text, epoch);
     if (!page->ended)
-        return bal_page_printf(page, "%s `ballast resume` goes on from the last checkpoint.",
+        return bal_page_printf(page, "%s “ballast resume” goes on from the last checkpoint.",
                                value);
     if (!page->summary) return "";
     const char *model = bal_page_text(page->summary, "model");

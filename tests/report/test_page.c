@@ -384,12 +384,12 @@ static void many_evaluations_are_folded(void **state) {
 static void worst_classes_come_first(void **state) {
     make_page();
     /* F1: evil 2·1/(3+1), blue 2·2/(2+5), red 2·2/(3+2). */
-    in_order((const char *[]){"1 without test rows are left out",
-                              "<th scope=\"row\">" EVIL_SHOWN
-                              "</th><td class=\"number\">0.5000</td>",
-                              "blue (66.7\u00a0%)", "4\u202f321", "2.5",
-                              "<th scope=\"row\">blue</th><td class=\"number\">0.5714</td>",
-                              "<th scope=\"row\">red</th><td class=\"number\">0.8000</td>", NULL});
+    in_order(
+        (const char *[]){"1 without test rows are left out",
+                         ("<th scope=\"row\">" EVIL_SHOWN "</th><td class=\"number\">0.5000</td>"),
+                         "blue (66.7\u00a0%)", "4\u202f321", "2.5",
+                         "<th scope=\"row\">blue</th><td class=\"number\">0.5714</td>",
+                         "<th scope=\"row\">red</th><td class=\"number\">0.8000</td>", NULL});
     never_says(">unseen<");
 }
 
@@ -516,7 +516,7 @@ static void an_empty_folder_gets_a_page(void **state) {
 static void there_must_be_a_folder(void **state) {
     char *path = path_of("nowhere");
     assert_int_equal(bal_report_page_write(path, &err), BAL_ENOTFOUND);
-    assert_non_null(strstr(err.message, "nowhere"));
+    assert_non_null(strstr(err.message, "nowhere to report on"));
     bal_free(path);
 }
 
@@ -540,8 +540,8 @@ static void every_file_may_be_damaged(void **state) {
                                          "{\"val\": 3, \"heads\": [], \"label\": \"x\"}",
                                          "{\"a\": \"\\u0000\"}",
                                          "",
-                                         "{\"val\": {\"label\": 7}, \"tried\": 1, \"hypotheses\": "
-                                         "[1, {}], \"label\": {\"red\": 1}}"};
+                                         "{\"val\": {\"label\": 7}, \"tried\": 1}",
+                                         "{\"hypotheses\": [1, {}], \"label\": {\"red\": 1}}"};
     for (size_t i = 0; i < FILES; i++) {
         for (size_t k = 0; k < sizeof damage / sizeof *damage; k++) {
             put(files[i].name, damage[k]);
