@@ -12,8 +12,8 @@ typedef struct bal_training {
     bal_run_options options;
 } bal_training;
 
-/** Fill the options: hooks, threads (text, may be NULL); catches SIGINT, SIGTERM, SIGHUP and SIGUSR1. False
- *  after reporting a usage error. */
+/** Fill the options: hooks, threads (text, may be NULL); catches SIGINT, SIGTERM, SIGHUP and
+ *  SIGUSR1. False after reporting a usage error. */
 bool bal_training_init(bal_training *training, const bal_command *command, bool json, bool plain,
                        const char *threads);
 /** Draw the plots, print the summary (JSON or words) and release the result; the exit code. */
