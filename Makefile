@@ -31,8 +31,8 @@ demo: setup
 	@$(MAKE) --no-print-directory build
 	$(BUILD)/ballast train $(RECIPE)
 	@echo
-	@echo 'The run is in the newest folder below runs/: report.html and plots/ to look at,'
-	@echo 'metrics.jsonl and results.csv to read, model.safetensors to predict with.'
+	@echo 'The run is in the newest folder below runs/: report.html to look at,'
+	@echo 'results.csv to read, model.safetensors to predict with.'
 	@echo 'Next: $(BUILD)/ballast runs, or $(BUILD)/ballast show RUN.'
 
 test: setup
