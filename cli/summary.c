@@ -1,11 +1,13 @@
 /* Figures for people. See summary.h. */
 #include "summary.h"
+#include "report/page.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "report/page.h"
 #include "run_view.h"
 #include "style.h"
 #include "train/run_folder.h"
@@ -208,7 +210,8 @@ static void print_places(FILE *out, const json_t *summary) {
         fprintf(out, "model    %s/%s\n", run, model);
     else
         fputs("model    none: no evaluation was worth keeping before the collapse\n", out);
-    fprintf(out, "more     %s/ (" BAL_RUN_RESULTS ", " BAL_RUN_HEALTH ", plots/)\n", run);
+    fprintf(out, "more     %s/ (" BAL_REPORT_PAGE ", " BAL_RUN_RESULTS ", " BAL_RUN_HEALTH ")\n",
+            run);
 }
 
 void bal_print_summary(FILE *out, const json_t *summary) {

@@ -58,11 +58,13 @@ bool bal_training_init(bal_training *training, const bal_command *command, bool 
 
 /* ---- the end ---- */
 
-/** Plots are worth having but not worth failing for: the run is complete without them. */
-static void draw_plots(bal_training *training, const char *folder) {
+/** A report is worth having but not worth failing for: the run is complete without it. Who
+ * interrupts a run waits for its end, so that one gets no pictures. */
+static void write_report(bal_training *training, const bal_run_result *result, bool plots) {
     bal_error err = {0};
-    if (bal_report_run(folder, &training->options.hooks.log, &err) != BAL_OK)
-        bal_log_printf(&training->options.hooks.log, BAL_LOG_WARN, "no plots: %s", err.message);
+    bool pictures = plots && result->outcome != BAL_OUTCOME_INTERRUPTED;
+    if (bal_report_run(result->folder, pictures, &training->options.hooks.log, &err) != BAL_OK)
+        bal_log_printf(&training->options.hooks.log, BAL_LOG_WARN, "no report: %s", err.message);
 }
 
 static int print_words(const bal_run_result *result) {
@@ -111,7 +113,7 @@ static int exit_code(const bal_run_result *result) {
 
 int bal_training_end(bal_training *training, bal_run_result *result, bool plots) {
     bal_screen_clear(&training->screen);
-    if (plots && result->outcome != BAL_OUTCOME_INTERRUPTED) draw_plots(training, result->folder);
+    write_report(training, result, plots);
     int printed = print_summary(training, result);
     int code = exit_code(result);
     bal_run_result_release(result);

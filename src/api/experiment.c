@@ -202,12 +202,12 @@ static bal_status wrap_result(bal_run_result *run, bal_result **ret_result, bal_
     return status;
 }
 
-/** A run without its pictures is complete all the same. */
+/** A run without its report is complete all the same. */
 static void draw(const bal_run_result *run, bool wanted, const bal_log_sink *log) {
     bal_error err = {0};
-    if (!wanted || run->outcome == BAL_OUTCOME_INTERRUPTED) return;
-    if (bal_report_run(run->folder, log, &err) != BAL_OK)
-        bal_log_printf(log, BAL_LOG_WARN, "no plots: %s", err.message);
+    bool pictures = wanted && run->outcome != BAL_OUTCOME_INTERRUPTED;
+    if (bal_report_run(run->folder, pictures, log, &err) != BAL_OK)
+        bal_log_printf(log, BAL_LOG_WARN, "no report: %s", err.message);
 }
 
 bal_status bal_train(const bal_experiment *experiment, const bal_train_options *options,

@@ -267,11 +267,13 @@ bal_status bal_file_replace(const char *path, const void *bytes, size_t size, ba
     return bal_file_writer_commit(&writer, err);
 }
 
-void bal_folder_tidy(const char *path) {
+void bal_folder_tidy(const char *path, const char *name) {
+    char pattern[NAME_KEPT + 16];
+    snprintf(pattern, sizeof pattern, ".%.*s.tmp-*-*", NAME_KEPT, name ? name : "*");
     DIR *dir = opendir(path);
     if (!dir) return;
     for (struct dirent *entry; (entry = readdir(dir));)
-        if (bal_text_glob(".*.tmp-*-*", entry->d_name)) unlinkat(dirfd(dir), entry->d_name, 0);
+        if (bal_text_glob(pattern, entry->d_name)) unlinkat(dirfd(dir), entry->d_name, 0);
     closedir(dir);
 }
 

@@ -44,9 +44,9 @@ void bal_file_writer_abort(bal_file_writer *writer);
 /** bal_file_writer in one call. */
 BAL_WARN_UNUSED bal_status bal_file_replace(const char *path, const void *bytes, size_t size,
                                             bal_error *err);
-/** Remove the temporary files that killed processes have left in a folder. Best effort; nobody may
- *  be writing there. */
-void bal_folder_tidy(const char *path);
+/** Remove the temporary files that killed processes have left in a folder: those of one file name,
+ *  or all (NULL). Best effort; nobody may be writing them. */
+void bal_folder_tidy(const char *path, const char *name);
 
 /** Append bytes to a log file (created if missing), all or nothing as far as the system allows. */
 BAL_WARN_UNUSED bal_status bal_file_append(const char *path, const void *bytes, size_t size,

@@ -348,6 +348,7 @@ bal_status bal_report_page_write(const char *folder, bal_error *err) {
     bal_page page;
     if (!bal_path_is_folder(folder))
         return bal_fail(err, BAL_ENOTFOUND, "there is no folder %s to report on", folder);
+    bal_folder_tidy(folder, BAL_REPORT_PAGE);
     bal_status status = bal_page_open(&page, folder, err);
     if (status == BAL_OK) status = write_page(&page, err);
     bal_page_release(&page);

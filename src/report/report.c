@@ -329,7 +329,7 @@ static bal_status draw_all(run_material *run, bal_error *err) {
     char *folder = bal_run_folder_path(&run->folder, "plots");
     if (!folder) return bal_fail_memory(err, 0);
     bal_status status = bal_folder_make(folder, err);
-    bal_folder_tidy(folder);
+    bal_folder_tidy(folder, NULL);
     bal_free(folder);
     json_object_foreach(heads, name, head) {
         if (status != BAL_OK) break;
@@ -338,11 +338,13 @@ static bal_status draw_all(run_material *run, bal_error *err) {
     return status;
 }
 
-bal_status bal_report_run(const char *folder, const bal_log_sink *log, bal_error *err) {
+bal_status bal_report_run(const char *folder, bool pictures, const bal_log_sink *log,
+                          bal_error *err) {
     run_material run = {0};
     bal_status status = load(&run, folder, err);
-    if (status == BAL_OK && run.n > 0) status = draw_all(&run, err);
-    if (status == BAL_OK && run.n > 0)
+    pictures = pictures && run.n > 0;
+    if (status == BAL_OK && pictures) status = draw_all(&run, err);
+    if (status == BAL_OK && pictures)
         bal_log_printf(log, BAL_LOG_DEBUG, "pictures in %s/plots", folder);
     /* The page names what it could not find, so that it is worth having without pictures too. */
     bool is_run = run.folder.path != NULL;

@@ -6,11 +6,13 @@
 #ifndef BAL_REPORT_REPORT_H
 #define BAL_REPORT_REPORT_H
 
+#include <stdbool.h>
+
 #include "base/sink.h"
 
-/** Draw what the folder has material for, and write the page. A run without evaluations gets a page
- *  without pictures, and BAL_OK. */
-BAL_WARN_UNUSED bal_status bal_report_run(const char *folder, const bal_log_sink *log,
-                                          bal_error *err);
+/** Draw what the folder has material for, if pictures are wanted, and write the page. A run without
+ *  evaluations gets a page without pictures, and BAL_OK. */
+BAL_WARN_UNUSED bal_status bal_report_run(const char *folder, bool pictures,
+                                          const bal_log_sink *log, bal_error *err);
 
 #endif

@@ -123,8 +123,8 @@ bal_status bal_run_folder_lock(bal_run_folder *folder, bal_error *err) {
     folder->lock = fd + 1;
     char *checkpoints = bal_run_folder_path(folder, "checkpoints");
     if (!checkpoints) return bal_fail_memory(err, 0);
-    bal_folder_tidy(folder->path);
-    bal_folder_tidy(checkpoints);
+    bal_folder_tidy(folder->path, NULL);
+    bal_folder_tidy(checkpoints, NULL);
     bal_free(checkpoints);
     return BAL_OK;
 }

@@ -192,12 +192,17 @@ static void leftovers_are_tidied_away(void **state) {
     put("b.tmp-1-2", "kept");
     assert_int_equal(bal_folder_make(at(".folder.tmp-1-2"), NULL), BAL_OK);
     assert_int_equal(bal_file_writer_open(&writer, at("a"), NULL), BAL_OK); /* and never finished */
+    bal_folder_tidy(folder, "b");                                           /* another's */
     assert_int_equal(entries(), 5);
-    bal_folder_tidy(folder);
+    bal_folder_tidy(folder, "a");
+    assert_int_equal(entries(), 4);
+    bal_file_writer_abort(&writer);
+    assert_int_equal(bal_file_writer_open(&writer, at("a"), NULL), BAL_OK);
+    bal_folder_tidy(folder, NULL);
     assert_int_equal(entries(), 4);
     assert_false(bal_path_exists(writer.temporary));
     bal_file_writer_abort(&writer);
-    bal_folder_tidy(at("nowhere"));
+    bal_folder_tidy(at("nowhere"), NULL);
     assert_int_equal(entries(), 4);
 }
 

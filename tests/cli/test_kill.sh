@@ -47,7 +47,7 @@ timeless() { # FILE
 
 same_file() { # FILE
     case $1 in
-    ./command.txt | ./env.json) ;;
+    ./command.txt | ./env.json | ./report.html) ;; # when, where, how long
     ./checkpoints/previous*) ;; # which ones there are depends on where it was stopped
     ./checkpoints/*) tensors "whole/$1" >one && tensors "run/$1" >other && cmp -s one other ;;
     ./metrics.jsonl | ./summary.json)

@@ -97,7 +97,7 @@ on_a_terminal() { # COLUMNS
 }
 
 narrow_terminals() {
-    command -v script >/dev/null || skip 'no script to make a terminal with'
+    script -qec true /dev/null >/dev/null 2>&1 || skip 'no terminal can be made with script'
     make_rows 100 >rows.csv
     make_recipe
     on_a_terminal 40
