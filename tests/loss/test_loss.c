@@ -261,7 +261,11 @@ static void table_is_sound(void **state) {
         assert_int_equal(loss->kinds, want[i].kinds);
         assert_true(loss->summary && *loss->summary && loss->source);
     }
-    assert_null(bal_loss_table[n]);
+    for (size_t i = 0; bal_loss_table[i]; i++) {
+        const bal_loss *loss = bal_loss_table[i];
+        assert_true(loss->kinds != 0 && loss->build != NULL);
+        assert_ptr_equal(bal_loss_find(loss->name), loss); /* no name twice */
+    }
     assert_null(bal_loss_find("mse"));
 }
 
