@@ -25,6 +25,8 @@ static bal_status read_file(const bal_table_options *options, bal_csv *ret_csv, 
         how.separator = options->separator[0];
     if (is(options->header, "yes")) how.header = BAL_CSV_HEADER_YES;
     if (is(options->header, "no")) how.header = BAL_CSV_HEADER_NO;
+    how.expected = options->expected_features;
+    how.n_expected = options->expected_features ? (size_t)options->n_expected : 0;
     bal_status status = bal_csv_read(options->path, &how, ret_csv, err);
     return bal_table_source_failed(status, options->path, err);
 }

@@ -384,7 +384,9 @@ static bal_status load(bal_csv *csv, size_t size, const bal_csv_options *options
     BAL_TRY(scan_records(csv, text, size, &records, err));
     csv->has_header = options->header == BAL_CSV_HEADER_YES;
     if (options->header == BAL_CSV_HEADER_AUTO)
-        csv->has_header = bal_csv_detect_header(csv, records);
+        csv->has_header =
+            bal_csv_first_row_names(csv, records, options->expected, options->n_expected) ||
+            bal_csv_detect_header(csv, records);
     csv->rows = records - csv->has_header;
     BAL_TRY(make_columns(csv, err));
     fill_columns(csv);

@@ -33,6 +33,10 @@ typedef struct bal_csv_options {
     const char *const *missing; /* NULL-terminated words that mean "no value", in any case; NULL:
                                  * NA, N/A, nan, null and ?. An empty cell always means it. */
     size_t max_bytes;           /* of text, after decompression; 0: 4 GiB */
+    /** Names that a header is known to have: with AUTO, a first row that holds them all is one,
+     * whatever it looks like. */
+    const char *const *expected;
+    size_t n_expected;
 } bal_csv_options;
 
 typedef struct bal_csv_column {

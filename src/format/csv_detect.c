@@ -97,6 +97,21 @@ static evidence look_below(const bal_csv *csv, size_t records, size_t column, co
     return found;
 }
 
+bool bal_csv_first_row_names(const bal_csv *csv, size_t records, const char *const *names,
+                             size_t n) {
+    if (n == 0 || records == 0) return false;
+    size_t at = 0; /* names mostly come in the order of the columns */
+    for (size_t i = 0; i < n; i++) {
+        size_t tried = 0;
+        while (tried < csv->columns && strcmp(bal_csv_record_text(csv, 0, at), names[i]) != 0) {
+            at = (at + 1) % csv->columns;
+            tried++;
+        }
+        if (tried == csv->columns) return false;
+    }
+    return true;
+}
+
 bool bal_csv_detect_header(const bal_csv *csv, size_t records) {
     size_t texts = 0, above_numbers = 0, numbers = 0, unnamed = 0;
     bool counting = true, unlikely = false;

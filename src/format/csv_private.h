@@ -28,6 +28,10 @@ static inline const char *bal_csv_record_text(const bal_csv *csv, size_t record,
 /** The separator that best fits the first part of a file: see csv_detect.c. */
 char bal_csv_detect_separator(const char *text, size_t size);
 
+/** Whether the first of `records` records holds all of n names. */
+bool bal_csv_first_row_names(const bal_csv *csv, size_t records, const char *const *names,
+                             size_t n);
+
 /** Whether the first of `records` records, all still in csv, reads as names: see
  * bal_csv.has_header. */
 bool bal_csv_detect_header(const bal_csv *csv, size_t records);

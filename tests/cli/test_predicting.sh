@@ -120,6 +120,18 @@ predict_takes_rows_in_every_form() {
     cmp -s wanted.csv out || fail 'to standard output'
 }
 
+# Names that look like a row of numbers are a header all the same: the model knows its columns.
+names_that_are_numbers() {
+    make_rows 200 | sed '1s/.*/id,1,2,3,label/' >rows.csv
+    make_recipe
+    ballast 0 train recipe.yaml data.header=yes --run run --threads 1
+    columns 1 2 3 <rows.csv >bare.csv
+    ballast 0 predict run bare.csv -o out.csv
+    [ "$(wc -l <out.csv)" -eq 201 ] || fail 'the names were taken for a row'
+    ballast 0 predict run rows.csv -o other.csv --header yes
+    cmp -s out.csv other.csv || fail 'other answers'
+}
+
 predict_writes_arrays_that_can_be_trained_on() {
     make_run
     ballast 0 predict run rows.csv -o answers.npz
@@ -202,5 +214,5 @@ predict_refuses_what_does_not_fit() {
 
 run_cases eval_of_a_run eval_of_a_model_file_and_of_other_rows eval_refuses_labels_it_does_not_know \
     predict_gives_the_classes_that_eval_counted predict_takes_rows_in_every_form \
-    predict_writes_arrays_that_can_be_trained_on several_heads_have_their_names_in_front \
+    names_that_are_numbers predict_writes_arrays_that_can_be_trained_on several_heads_have_their_names_in_front \
     missing_values_are_refused_or_filled predict_refuses_what_does_not_fit
