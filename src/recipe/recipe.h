@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "data/series_feature.h"
 #include "guard/guard.h"
 #include "loss/loss.h"
 #include "nn/head.h"
@@ -37,20 +38,30 @@ typedef struct bal_recipe_split {
     const char *kind; /* stratified | random | sequential | group | time */
     double train, val, test;
     const char *column; /* group: / time: column name */
+    int64_t embargo;    /* rows left out between parts; sequential, time */
     bal_place place;
 } bal_recipe_split;
 
 typedef struct bal_recipe_data {
-    const char *kind;            /* npz | csv | simulated */
-    const char *path;            /* resolved */
+    const char *kind;            /* npz | csv | simulated | sequence */
+    const char *path;            /* resolved; sequence: "" when simulated */
     const char *const *features; /* csv: columns, none: all but targets; npz: arrays side by side */
     int32_t n_features;
+    const char *table;                /* sequence: of a SQLite file; "": its only one */
+    const char *column;               /* sequence: of the values */
+    const char *order;                /* sequence: column to sort by; "": as they stand */
+    int32_t window;                   /* sequence: how many values before it a row may look at */
+    const bal_series_feature *series; /* sequence: features of a row, each list spelt out */
+    int32_t n_series;
+    bool series_log; /* sequence: lags and statistics are of the logarithms */
+    bal_place features_place;
     const char *target;        /* default target of heads that name none */
     const char *const *ignore; /* csv: columns that are neither features nor targets (ids) */
     int32_t n_ignore;
     const char *header;              /* csv: auto | yes | no */
     const char *separator;           /* csv: auto | "," | ";" | tab | "|" */
-    const char *missing;             /* error | mean: what a missing feature value does */
+    const char *missing;             /* error | mean: a feature without a value; sequence: error |
+                                      * skip | previous: a value that is none */
     const char *unknown;             /* error | skip: rows whose label is of no known class */
     const char *const *drop_classes; /* labels whose rows are left out */
     int32_t n_drop_classes;
@@ -59,7 +70,7 @@ typedef struct bal_recipe_data {
     const char *scale;   /* standard | minmax | none */
     int64_t dev_samples; /* > 0: stratified subset of that size */
     struct {
-        const char *name; /* simulated: hand_landmarks */
+        const char *name; /* "": none */
         int64_t samples;
         int32_t classes;
         double noise;     /* 0: the simulator's default */
@@ -99,10 +110,23 @@ typedef struct bal_recipe_class_weights {
     bal_place place;
 } bal_recipe_class_weights;
 
+/** Where the truth comes from: a column, or the value that follows in a series. */
+typedef enum bal_target_kind {
+    BAL_TARGET_COLUMN,
+    BAL_TARGET_NEXT,
+    BAL_TARGET_BINS,
+    BAL_TARGET_AT_LEAST
+} bal_target_kind;
+
 typedef struct bal_recipe_head {
     const char *name;
     bal_head_kind kind;
-    const char *target;         /* column or array */
+    const char *target; /* column or array; of a series "next", "{at_least: 1.5}", … */
+    bal_target_kind target_kind;
+    const double *bins; /* bins: rising bounds, n_bins + 1 classes */
+    int32_t n_bins;
+    double at_least;
+    const char *transform;      /* none | log: what a value head learns instead of the value */
     const char *const *classes; /* fixed list and order; none: those of the data, sorted */
     int32_t n_classes;
     const int32_t *hidden; /* layers between trunk and output */

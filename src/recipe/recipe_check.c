@@ -109,10 +109,12 @@ static bal_status check_columns(bal_recipe_reader *r) {
     const bal_yaml_node *data = bal_yaml_get(r->root, "data");
     const bal_yaml_node *features = bal_yaml_get(data, "features");
     const bal_recipe_data *wanted = &r->recipe->data;
+    bool series = strcmp(wanted->kind, "sequence") == 0;
+    if (series) features = NULL; /* made of values before the target, never the target itself */
     BAL_TRY(check_texts(r, "data.features", features));
     BAL_TRY(check_texts(r, "data.ignore", bal_yaml_get(data, "ignore")));
     BAL_TRY(check_texts(r, "data.drop_classes", bal_yaml_get(data, "drop_classes")));
-    bool needs_path = strcmp(wanted->kind, "simulated") != 0;
+    bool needs_path = !series && strcmp(wanted->kind, "simulated") != 0;
     if (needs_path && !wanted->path[0])
         return bal_recipe_fail(r, place_in(data, "path"), "data.path is empty; wanted a file");
     bool by_column =
@@ -417,6 +419,7 @@ bal_status bal_recipe_check(bal_recipe_reader *r) {
     BAL_TRY(check_name(r));
     BAL_TRY(check_split(r));
     BAL_TRY(check_model(r));
+    BAL_TRY(bal_recipe_check_series(r));
     BAL_TRY(check_heads(r));
     BAL_TRY(check_columns(r));
     BAL_TRY(check_monitor(r));

@@ -6,6 +6,7 @@
  *   recipe_section.c      mappings: unknown keys, defaults, what is missing
  *   recipe_value.c        values: one reader per bal_schema_type
  *   recipe_guard.c        detectors, rules and remedies
+ *   recipe_series.c       features and targets of a series
  *   recipe_check.c        what keys have to do with each other
  *   recipe_place.c        where things stand, and saying so
  *
@@ -108,6 +109,16 @@ BAL_WARN_UNUSED bal_status bal_recipe_read_rules(bal_recipe_reader *reader,
 BAL_WARN_UNUSED bal_status bal_recipe_read_remedies(bal_recipe_reader *reader,
                                                     const bal_recipe_field *field,
                                                     bal_yaml_node **ret_resolved);
+
+/** The features of a series, and targets of all kinds of data. */
+BAL_WARN_UNUSED bal_status bal_recipe_read_series(bal_recipe_reader *reader,
+                                                  const bal_recipe_field *field,
+                                                  bal_yaml_node **ret_resolved);
+BAL_WARN_UNUSED bal_status bal_recipe_read_target(bal_recipe_reader *reader,
+                                                  const bal_recipe_field *field,
+                                                  bal_yaml_node **ret_resolved);
+/** What belongs to a series and what does not; names the classes of derived targets. */
+BAL_WARN_UNUSED bal_status bal_recipe_check_series(bal_recipe_reader *reader);
 
 BAL_WARN_UNUSED bal_status bal_recipe_check(bal_recipe_reader *reader);
 

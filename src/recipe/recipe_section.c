@@ -159,7 +159,8 @@ static bal_status fill_idle(bal_recipe_reader *r, const bal_recipe_field *field)
 /* Strings are never NULL, not even those of keys without a meaning. */
 static void fill_empty(const bal_schema_key *key, void *base) {
     bool text = key->type == BAL_SCHEMA_TEXT || key->type == BAL_SCHEMA_PATH ||
-                key->type == BAL_SCHEMA_METRIC || key->type == BAL_SCHEMA_NAME;
+                key->type == BAL_SCHEMA_METRIC || key->type == BAL_SCHEMA_NAME ||
+                key->type == BAL_SCHEMA_TARGET;
     if (!text || key->slot == BAL_SCHEMA_NO_SLOT) return;
     static const char *const empty = "";
     char *slot = (char *)base + key->slot;
@@ -196,6 +197,11 @@ static bal_status read_key(bal_recipe_reader *r, const bal_recipe_field *section
     if (!given || !field.applies) BAL_TRY(bal_recipe_default(r, key, &scope, &fallback));
     if (given && !field.applies) BAL_TRY(check_meaningless(r, &field, fallback));
     if (!given || !field.applies) field.node = fallback;
+    /* A section may be one that nobody misses: the rule for its default says null then. */
+    if (!given && key->type == BAL_SCHEMA_SECTION && fallback && fallback->kind == BAL_YAML_NULL) {
+        field.applies = false;
+        field.node = NULL;
+    }
     if (!field.applies) {
         BAL_TRY(fill_idle(r, &field));
     } else {

@@ -322,6 +322,15 @@ static bal_status read_numbers(bal_recipe_reader *r, const bal_recipe_field *f,
     return give(r, is_single(f->node) ? single : list, ret_resolved);
 }
 
+/* Columns or arrays by name, but what is made of a series: both are "what a row is described by".
+ */
+static bal_status read_features(bal_recipe_reader *r, const bal_recipe_field *f,
+                                bal_yaml_node **ret_resolved) {
+    bool series = strcmp(r->recipe->data.kind, "sequence") == 0;
+    fill_place(f, bal_recipe_place(f->node));
+    return series ? bal_recipe_read_series(r, f, ret_resolved) : read_texts(r, f, ret_resolved);
+}
+
 /* ---- tables ---- */
 
 /* By epoch; equal epochs are refused, and a table is short. */
@@ -484,6 +493,8 @@ static value_reader *const readers[BAL_SCHEMA_TYPE_COUNT] = {
     [BAL_SCHEMA_TEXTS] = read_texts,
     [BAL_SCHEMA_INTEGERS] = read_integers,
     [BAL_SCHEMA_NUMBERS] = read_numbers,
+    [BAL_SCHEMA_FEATURES] = read_features,
+    [BAL_SCHEMA_TARGET] = bal_recipe_read_target,
     [BAL_SCHEMA_EPOCH_TABLE] = read_epoch_table,
     [BAL_SCHEMA_CLASS_VALUES] = read_class_values,
     [BAL_SCHEMA_DETECTORS] = bal_recipe_read_detectors,

@@ -32,6 +32,8 @@ typedef enum bal_schema_type {
     BAL_SCHEMA_TEXTS,        /* text or a list: const char *const * and its count */
     BAL_SCHEMA_INTEGERS,     /* an integer or a list: const int32_t * and its count */
     BAL_SCHEMA_NUMBERS,      /* a number or a list: const double * and its count */
+    BAL_SCHEMA_FEATURES,     /* texts, or the features of a series: bal_recipe_data */
+    BAL_SCHEMA_TARGET,       /* text or {bins: …} or {at_least: …}: bal_recipe_head */
     BAL_SCHEMA_EPOCH_TABLE,  /* {epoch: factor}: bal_schedule_options */
     BAL_SCHEMA_CLASS_VALUES, /* {class: weight} or a list: bal_recipe_class_weights */
     BAL_SCHEMA_DETECTORS,    /* {detector: false or {option: value}}: bal_recipe_guard */
@@ -130,7 +132,9 @@ bal_schema_name_fn bal_schema_models, bal_schema_activations, bal_schema_inits,
 const char *bal_schema_summary(bal_schema_name_fn *list, const char *name);
 bal_schema_derive_fn bal_schema_default_target, bal_schema_default_features,
     bal_schema_default_samples, bal_schema_default_classes, bal_schema_default_noise,
-    bal_schema_default_imbalance, bal_schema_default_head_target, bal_schema_default_loss,
-    bal_schema_default_monitor, bal_schema_default_schedule_monitor, bal_schema_default_mode;
+    bal_schema_default_imbalance, bal_schema_default_path, bal_schema_default_simulator,
+    bal_schema_default_split_kind, bal_schema_default_embargo, bal_schema_default_head_target,
+    bal_schema_default_loss, bal_schema_default_monitor, bal_schema_default_schedule_monitor,
+    bal_schema_default_mode;
 
 #endif

@@ -102,7 +102,7 @@ static void put_row_names(bal_json_out *out, const bal_schema_key *key) {
 /* ---- lists ---- */
 
 static void put_item_members(bal_json_out *out, const bal_schema_key *key) {
-    if (key->type == BAL_SCHEMA_TEXTS)
+    if (key->type == BAL_SCHEMA_TEXTS || key->type == BAL_SCHEMA_FEATURES)
         put_text_members(out);
     else
         put_number_members(out, key, key->type == BAL_SCHEMA_INTEGERS ? "integer" : "number");
@@ -127,6 +127,67 @@ static void put_list_members(bal_json_out *out, const bal_schema_key *key) {
     bal_json_out_object_end(out);
     put_limits(out, key);
     bal_json_out_object_end(out);
+    bal_json_out_array_end(out);
+}
+
+/* ---- series: what it takes to complete; the reader of recipes says more ---- */
+
+static void put_feature_entry(bal_json_out *out) {
+    static const char *const keys[] = {"lags", "rolling", "over", "since", "streak", "share"};
+    bal_json_out_named_string(out, "type", "object");
+    begin_named(out, "properties");
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        begin_named(out, keys[i]);
+        bal_json_out_object_end(out);
+    }
+    bal_json_out_object_end(out);
+    bal_json_out_named_bool(out, "additionalProperties", false);
+    bal_json_out_named_integer(out, "minProperties", 1);
+}
+
+/* One name, or a list of names and of features of a series. */
+static void put_features_members(bal_json_out *out, const bal_schema_key *key) {
+    bal_json_out_key(out, "anyOf");
+    bal_json_out_array(out);
+    bal_json_out_object(out);
+    put_item_members(out, key);
+    bal_json_out_object_end(out);
+    bal_json_out_object(out);
+    bal_json_out_named_string(out, "type", "array");
+    begin_named(out, "items");
+    bal_json_out_key(out, "anyOf");
+    bal_json_out_array(out);
+    bal_json_out_object(out);
+    put_item_members(out, key);
+    bal_json_out_object_end(out);
+    bal_json_out_object(out);
+    put_feature_entry(out);
+    bal_json_out_object_end(out);
+    bal_json_out_array_end(out);
+    bal_json_out_object_end(out);
+    put_limits(out, key);
+    bal_json_out_object_end(out);
+    bal_json_out_array_end(out);
+}
+
+static void put_target_members(bal_json_out *out) {
+    static const char *const keys[] = {"bins", "at_least"};
+    bal_json_out_key(out, "anyOf");
+    bal_json_out_array(out);
+    bal_json_out_object(out);
+    put_text_members(out);
+    bal_json_out_object_end(out);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        bal_json_out_object(out);
+        bal_json_out_named_string(out, "type", "object");
+        begin_named(out, "properties");
+        begin_named(out, keys[i]);
+        bal_json_out_object_end(out);
+        bal_json_out_object_end(out);
+        put_names(out, "required", (const char *const[]){keys[i], NULL});
+        bal_json_out_named_bool(out, "additionalProperties", false);
+        bal_json_out_object_end(out);
+    }
     bal_json_out_array_end(out);
 }
 
@@ -399,6 +460,12 @@ static void put_members(bal_json_out *out, const bal_schema_key *key) {
     case BAL_SCHEMA_INTEGERS:
     case BAL_SCHEMA_NUMBERS:
         put_list_members(out, key);
+        break;
+    case BAL_SCHEMA_FEATURES:
+        put_features_members(out, key);
+        break;
+    case BAL_SCHEMA_TARGET:
+        put_target_members(out);
         break;
     case BAL_SCHEMA_EPOCH_TABLE:
         put_epoch_table_members(out, key);

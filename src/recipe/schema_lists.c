@@ -89,10 +89,39 @@ bool bal_schema_default_target(const bal_schema_scope *scope, bal_yaml_node **re
 }
 
 bool bal_schema_default_features(const bal_schema_scope *scope, bal_yaml_node **ret_node) {
+    *ret_node = NULL;
+    if (is_kind(scope, "sequence")) return true;
     bal_yaml_node *list = bal_yaml_new_seq(scope->arena);
     if (is_kind(scope, "npz") && !bal_yaml_append(list, bal_yaml_new_text(scope->arena, "X")))
         return false;
     return give(list, ret_node);
+}
+
+bool bal_schema_default_path(const bal_schema_scope *scope, bal_yaml_node **ret_node) {
+    *ret_node = NULL;
+    return !is_kind(scope, "sequence") || give(bal_yaml_new_text(scope->arena, ""), ret_node);
+}
+
+/* Null: a sequence may do without. */
+bool bal_schema_default_simulator(const bal_schema_scope *scope, bal_yaml_node **ret_node) {
+    *ret_node = NULL;
+    return !is_kind(scope, "sequence") || give(bal_yaml_new_null(scope->arena), ret_node);
+}
+
+static bool of_sequence(const bal_schema_scope *scope) {
+    return strcmp(text_of(scope->parent, "kind"), "sequence") == 0;
+}
+
+bool bal_schema_default_split_kind(const bal_schema_scope *scope, bal_yaml_node **ret_node) {
+    const char *kind = of_sequence(scope) ? "sequential" : "stratified";
+    return give(bal_yaml_new_text(scope->arena, kind), ret_node);
+}
+
+/* As many rows as one looks back: the windows of two parts share no value then. */
+bool bal_schema_default_embargo(const bal_schema_scope *scope, bal_yaml_node **ret_node) {
+    const char *window = text_of(scope->parent, "window");
+    bool apart = of_sequence(scope) && is_kind(scope, "sequential");
+    return give(bal_yaml_new_scalar(scope->arena, apart ? window : "0", false), ret_node);
 }
 
 /* Where nothing is simulated there is nothing to give. */

@@ -50,6 +50,8 @@ static const char *const type_words[BAL_SCHEMA_TYPE_COUNT] = {
     [BAL_SCHEMA_TEXTS] = "text or list",
     [BAL_SCHEMA_INTEGERS] = "integer or list",
     [BAL_SCHEMA_NUMBERS] = "number or list",
+    [BAL_SCHEMA_FEATURES] = "text or list",
+    [BAL_SCHEMA_TARGET] = "text or mapping",
     [BAL_SCHEMA_EPOCH_TABLE] = "{epoch: number}",
     [BAL_SCHEMA_CLASS_VALUES] = "{class: number} or list",
     [BAL_SCHEMA_DETECTORS] = "mapping",
@@ -188,6 +190,33 @@ static void put_rules(bal_text *out) {
         "count, and `POLICY` (`warn`, `stop`, `recover`) stands in for `guard.policy`.\n");
 }
 
+static void put_series(bal_text *out) {
+    bal_text_puts(
+        out,
+        "\n### Features of a series\n"
+        "\n"
+        "Entries of `data.features` with `kind: sequence`. A row stands before a value and sees "
+        "the\n"
+        "`data.window` values before it, never the value itself or a later one. There is a row "
+        "for\n"
+        "every value that has as many before it.\n"
+        "\n"
+        "| entry | features | meaning |\n|---|---|---|\n"
+        "| `{lags: 3}` | `lag_1`, `lag_2`, `lag_3` | the last values, the latest first |\n"
+        "| `{rolling: [mean, q95], over: [5, 50]}` | `mean_5`, `mean_50`, `q95_5`, `q95_50` | "
+        "`mean`, `std`, `min`, `max`, `median` or a quantile (`q05`, of 5 %) of the last values |\n"
+        "| `{since: {below: 1.5}}` | `since_below_1.5` | how many values ago one was below 1.5: 1 "
+        "is the last, window + 1 is none |\n"
+        "| `{streak: {below: 1.5}}` | `streak_below_1.5` | how many of the last values in a row "
+        "are below 1.5 |\n"
+        "| `{share: {below: 1.5}, over: 10}` | `share_below_1.5_10` | share of the last 10 values "
+        "that are below 1.5 |\n"
+        "| `log` | | lags and statistics are of the logarithms of the values |\n"
+        "\n"
+        "`above` in place of `below` is at least that value. A feature may also be given by its\n"
+        "name, as in `[lag_1, mean_50]`.\n");
+}
+
 static void put_metrics(bal_text *out) {
     bal_text_puts(out,
                   "\n## Metrics\n"
@@ -222,6 +251,7 @@ void bal_recipe_schema_markdown(bal_text *out) {
     while ((key = bal_schema_next("", key))) {
         if (!is_section(key)) continue;
         put_section(out, key, "##");
+        if (strcmp(key->path, "data") == 0) put_series(out);
         if (strcmp(key->path, "guard") != 0) continue;
         put_rules(out);
         put_remedies(out);

@@ -11,6 +11,7 @@ static const char *const recipe_files[] = {
     "recipes/sign-landmarks/recipe.yaml",
     "recipes/sign-letters/recipe.yaml",
     "tests/recipe/valid/residual.yaml",
+    "tests/recipe/valid/series.yaml",
     "tests/recipe/valid/several_heads.yaml",
     "tests/recipe/valid/simulated.yaml",
 };

@@ -282,7 +282,8 @@ static const char *wrong_value(const bal_schema_key *key) {
 static int wrong_column(const target *wrong) {
     const bal_schema_type type = wrong->key->type;
     bool list =
-        type == BAL_SCHEMA_INTEGERS || type == BAL_SCHEMA_NUMBERS || type == BAL_SCHEMA_TEXTS;
+        type == BAL_SCHEMA_INTEGERS || type == BAL_SCHEMA_NUMBERS || type == BAL_SCHEMA_TEXTS ||
+        type == BAL_SCHEMA_FEATURES;
     return wrong->entry->column + list;
 }
 

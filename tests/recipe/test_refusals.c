@@ -187,9 +187,9 @@ static void unknown_names(void **state) {
     };
     REFUSE_ALL(cases);
     refuse(
-        "name: a\ndata: {kind: sequence, path: a, target: y}\n",
-        "t.yaml:2:14: data.kind: 'sequence' is not available in this version; available: csv, npz "
-        "and simulated");
+        "name: a\ndata: {kind: events, path: a, target: y}\n",
+        "t.yaml:2:14: data.kind: 'events' is not available in this version; available: csv, npz, "
+        "simulated and sequence");
     refuse("name: a\ndata: {kind: simulated, simulator: hand_landmark}\n",
            "t.yaml:2:36: data.simulator.name: there is no 'hand_landmark'; did you mean "
            "'hand_landmarks'?");
