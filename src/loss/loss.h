@@ -11,7 +11,9 @@ typedef struct bal_loss_options {
     double gamma;           /* focal */
     double alpha;           /* focal, scalar form: two classes → {1−α, α}; negative: none */
     double label_smoothing; /* cross_entropy */
-    double delta;           /* huber */
+    double delta;           /* huber, threshold_huber */
+    /* threshold_huber, in the units of outputs and targets (bal_recipe_head_loss translates) */
+    double threshold, margin, below_weight, above_weight;
 } bal_loss_options;
 
 typedef struct bal_loss {

@@ -11,7 +11,8 @@
     X(bal_loss_binary_cross_entropy) \
     X(bal_loss_focal) \
     X(bal_loss_squared_error) \
-    X(bal_loss_huber)
+    X(bal_loss_huber) \
+    X(bal_loss_threshold_huber)
 /* clang-format on */
 
 #define BAL_LOSS_DECLARE(symbol) extern const bal_loss symbol;

@@ -85,6 +85,8 @@
     X(bal_op_squared_error_grad) \
     X(bal_op_huber) \
     X(bal_op_huber_grad) \
+    X(bal_op_threshold_huber) \
+    X(bal_op_threshold_huber_grad) \
     /* updates */ \
     X(bal_op_global_norm) \
     X(bal_op_sgd_update) \

@@ -133,6 +133,19 @@ bal_value bal_squared_error(bal_graph *g, bal_value prediction, bal_value target
  *  ignored. huber.c */
 bal_value bal_huber(bal_graph *g, bal_value prediction, bal_value target, double delta);
 
+/** All in the units of prediction and target. */
+typedef struct bal_threshold_huber_options {
+    double threshold;                  /* of the decision; a target on it counts as above */
+    double delta;                      /* error up to which both parts are squared, > 0 */
+    double margin;                     /* how far from the threshold a prediction is safe, ≥ 0 */
+    double below_weight, above_weight; /* of the second part, by the target's side, ≥ 0 */
+} bal_threshold_huber_options;
+
+/** Mean of huber(x − t) + weight of t's side · huber(how far x is past the line a margin before the
+ *  threshold, seen from t); NaN targets ignored. threshold_huber.c */
+bal_value bal_threshold_huber(bal_graph *g, bal_value prediction, bal_value target,
+                              const bal_threshold_huber_options *options);
+
 /* ---- updates: global_norm.c sgd_update.c adam_update.c activity_max.c ---- */
 /** √Σ‖grad‖² over all → [1], accumulated in double in fixed blocks. */
 bal_value bal_global_norm(bal_graph *g, const bal_value *grads, int32_t n_grads);

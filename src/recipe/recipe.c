@@ -114,6 +114,10 @@ bal_status bal_recipe_load(const char *path, const char *const *overrides, int32
     return status;
 }
 
+bal_loss_options bal_recipe_head_loss(const bal_recipe_head *head) {
+    return head->loss;
+}
+
 void bal_recipe_free(bal_recipe *recipe) {
     if (!recipe) return;
     bal_arena_release(&recipe->arena);

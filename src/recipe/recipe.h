@@ -133,7 +133,7 @@ typedef struct bal_recipe_head {
     int32_t n_hidden;
     const double *dropout;
     int32_t n_dropout;
-    bal_loss_options loss;
+    bal_loss_options loss; /* as written; for the graph see bal_recipe_head_loss */
     bal_recipe_class_weights class_weights;
     double weight; /* share in the total loss */
     bal_place place;
@@ -248,6 +248,9 @@ BAL_WARN_UNUSED bal_status bal_recipe_parse(const char *text, const char *path, 
                                             const char *const *overrides, int32_t n_overrides,
                                             bal_recipe **ret_recipe, bal_error *err);
 void bal_recipe_free(bal_recipe *recipe);
+
+/** The loss of a head in the units of its outputs: a threshold is transformed as targets are. */
+bal_loss_options bal_recipe_head_loss(const bal_recipe_head *head);
 
 /** JSON Schema (draft 2020-12) of recipes, and the Markdown reference page (docs/RECIPE.md). */
 void bal_recipe_schema_json(bal_text *out);

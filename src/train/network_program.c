@@ -90,7 +90,7 @@ static bal_value input_class_weight(bal_graph *graph, const bal_head_data *head)
 static void build_losses(bal_network *network, bal_network_program *made, bool weighted) {
     for (int32_t h = 0; h < network->dataset->n_heads; h++) {
         const bal_head_data *head = &network->dataset->heads[h];
-        bal_loss_options options = head->recipe->loss;
+        bal_loss_options options = bal_recipe_head_loss(head->recipe);
         if (!weighted) {
             options.alpha = -1;
             options.label_smoothing = 0;

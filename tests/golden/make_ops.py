@@ -169,6 +169,20 @@ def sigmoid_focal(logits, target, alpha, gamma):
     return (float(loss / count) if count else 0.0), count, gradient
 
 
+THRESHOLD, MARGIN, BELOW, ABOVE = 0.25, 0.5, 3.0, 1.5  # as in test_losses.c
+
+
+def threshold_huber(x, t, delta):
+    """Huber, and a Huberised hinge towards the target's side: relu and huber_loss of PyTorch."""
+    below = t < THRESHOLD
+    line = torch.where(below, t.clamp(min=THRESHOLD - MARGIN), t.clamp(max=THRESHOLD + MARGIN))
+    past = torch.where(below, F.relu(x - line), F.relu(line - x))
+    weight = torch.where(below, BELOW, ABOVE)
+    none = torch.zeros_like(past)
+    return (F.huber_loss(x, t, delta=delta, reduction="none")
+            + weight * F.huber_loss(past, none, delta=delta, reduction="none")).mean()
+
+
 def regression(kind, prediction, target, delta=None):
     valid = ~np.isnan(target)
     if not valid.any():
@@ -176,7 +190,12 @@ def regression(kind, prediction, target, delta=None):
     x = tensor(prediction, True)
     mask = torch.tensor(valid)
     a, b = x[mask], tensor(target)[mask]
-    loss = F.mse_loss(a, b) if kind == "squared_error" else F.huber_loss(a, b, delta=delta)
+    if kind == "squared_error":
+        loss = F.mse_loss(a, b)
+    elif kind == "huber":
+        loss = F.huber_loss(a, b, delta=delta)
+    else:
+        loss = threshold_huber(a, b, delta)
     loss.backward()
     return loss.item(), valid.sum(), x.grad.numpy()
 
@@ -252,6 +271,17 @@ def loss_cases():
         for label, delta in [("", 1.0), ("_wide", 2.5)]:
             add_loss("huber_" + name + label, "huber", prediction, None, t, None, delta,
                      regression("huber", prediction, t, delta))
+
+    # Targets: on the threshold, within the margin on either side, far from it; predictions on both
+    # sides of each line, on it, and beyond the quadratic part.
+    sided = np.array([[0.25, 0.25, 0.25, 0.5], [0.0, 0.0, -0.25, -0.25], [-3.0, -3.0, 2.0, 2.0]])
+    landed = np.array([[0.25, 0.0, 1.0, -5.0], [0.0, 0.125, -0.25, 3.0], [-0.25, 0.25, 0.75, 0.25]])
+    for name, t in [("lines", sided), ("holes", np.where(sided == 2.0, np.nan, sided)),
+                    ("nothing", empty)]:
+        add_loss("threshold_huber_" + name, "threshold_huber", landed, None, t, None, 1.0,
+                 regression("threshold_huber", landed, t, 1.0))
+    add_loss("threshold_huber_random", "threshold_huber", prediction, None, value_holes, None, 0.75,
+             regression("threshold_huber", prediction, value_holes, 0.75))
 
     lines.append("")
     lines.append("static const golden_loss golden_losses[] = {")

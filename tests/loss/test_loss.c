@@ -179,6 +179,22 @@ static void value_losses(void **state) {
     options.kind = "huber";
     f = fixture_new(BAL_F64, BAL_HEAD_VALUE, 2);
     assert_loss(&f, build(&f, false, &options), output, target, NULL, (0.125 + 4 + 4) / 6, 6);
+    /* Threshold 2, margin 1: 1 for 1.5 and 2 for 2 are on their side, 4 for 1 is 3 past its line,
+     * 6 for 9 and 5 for 5 and 7 for 7 are far above. */
+    options = (bal_loss_options){.kind = "threshold_huber",
+                                 .alpha = -1,
+                                 .delta = 2,
+                                 .threshold = 2,
+                                 .margin = 1,
+                                 .below_weight = 3,
+                                 .above_weight = 100};
+    f = fixture_new(BAL_F64, BAL_HEAD_VALUE, 2);
+    assert_loss(&f, build(&f, false, &options), output, target, NULL, (0.125 + 4 + 3 * 4 + 4) / 6,
+                6);
+    options.threshold = 8; /* 6 for 9 is 3 short of its line, 4 for 1 far below */
+    f = fixture_new(BAL_F64, BAL_HEAD_VALUE, 2);
+    assert_loss(&f, build(&f, false, &options), output, target, NULL, (0.125 + 4 + 4 + 100 * 4) / 6,
+                6);
 }
 
 /* ---- what is refused ---- */
@@ -197,8 +213,8 @@ static void refuses(bal_head_kind kind, int64_t columns, bool weighted,
 }
 
 static void nothing_is_ignored(void **state) {
-    const char *of_values[] = {"squared_error", "huber"};
-    for (int i = 0; i < 2; i++) {
+    const char *of_values[] = {"squared_error", "huber", "threshold_huber"};
+    for (int i = 0; i < 3; i++) {
         bal_loss_options options = {.kind = of_values[i], .delta = 1};
         refuses(BAL_HEAD_VALUE, 2, true, &options, "class_weights: none");
         options.label_smoothing = 0.1;
@@ -223,6 +239,8 @@ static void impossible_options(void **state) {
     refuses(BAL_HEAD_BINARY, 1, false, &options, "gamma");
     options = (bal_loss_options){.kind = "huber", .delta = 0};
     refuses(BAL_HEAD_VALUE, 1, false, &options, "delta");
+    options = (bal_loss_options){.kind = "threshold_huber", .delta = 1, .margin = -1};
+    refuses(BAL_HEAD_VALUE, 1, false, &options, "margin");
 }
 
 /* A failed graph stays failed with its first message, whatever losses are built on nothing. */
@@ -252,6 +270,7 @@ static void table_is_sound(void **state) {
         {"focal", BAL_HEAD_BIT(BAL_HEAD_CLASSES) | BAL_HEAD_BIT(BAL_HEAD_BINARY)},
         {"squared_error", BAL_HEAD_BIT(BAL_HEAD_VALUE)},
         {"huber", BAL_HEAD_BIT(BAL_HEAD_VALUE)},
+        {"threshold_huber", BAL_HEAD_BIT(BAL_HEAD_VALUE)},
     };
     size_t n = sizeof want / sizeof *want;
     for (size_t i = 0; i < n; i++) {

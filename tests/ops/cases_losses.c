@@ -143,6 +143,32 @@ static void huber_wide(op_trial *t, int64_t n) {
     huber(t, n, 100);
 }
 
+/* Targets on both sides of 0.25, within the margin and on the threshold itself. */
+static const double sided[] = {0.5, -1.5, 0.25, NAN, 0, -0.25, 2};
+static const bal_threshold_huber_options sharp = {0.25, 0.75, 0.5, 3, 1.5};
+static const bal_threshold_huber_options one_sided = {0.25, 100, 0, 2, 0};
+
+static void threshold_huber(op_trial *t, int64_t n, const bal_threshold_huber_options *options) {
+    bal_value prediction = op_real(t, BAL_SHAPE2(n, 3), OP_FILL_NORMAL);
+    bal_threshold_huber(t->graph, prediction, op_listed(t, BAL_SHAPE2(n, 3), sided, 7), options);
+}
+
+static void threshold_huber_sharp(op_trial *t, int64_t n) {
+    threshold_huber(t, n, &sharp);
+}
+
+static void threshold_huber_one_sided(op_trial *t, int64_t n) {
+    threshold_huber(t, n, &one_sided);
+}
+
+static void threshold_huber_grad(op_trial *t, int64_t n) {
+    bal_value in[] = {
+        op_fixed(t, BAL_SHAPE2(3, n), OP_FILL_NORMAL), op_listed(t, BAL_SHAPE2(3, n), sided, 7),
+        op_listed(t, BAL_SHAPE1(1), sum_of_weights, 1), op_listed(t, BAL_SHAPE1(1), incoming, 1)};
+    bal_graph_add(t->graph, &bal_op_threshold_huber_grad, in, 4,
+                  (bal_attr[]){{.f = 0.25}, {.f = 0.75}, {.f = 0.5}, {.f = 3}, {.f = 1.5}});
+}
+
 static void element_grad(op_trial *t, const bal_op *op, bal_shape shape, const double *targets,
                          bool weighted, double option) {
     bal_value in[5];
@@ -286,6 +312,9 @@ const op_case op_cases_losses[] = {
     {"huber", "narrow", huber_narrow, WEIGHT_SUM_OUTPUT},
     {"huber", "wide", huber_wide, WEIGHT_SUM_OUTPUT},
     {"huber_grad", "narrow", huber_grad, 0},
+    {"threshold_huber", "both sides", threshold_huber_sharp, WEIGHT_SUM_OUTPUT},
+    {"threshold_huber", "one side, no margin", threshold_huber_one_sided, WEIGHT_SUM_OUTPUT},
+    {"threshold_huber_grad", "both sides", threshold_huber_grad, 0},
     {"global_norm", "three gradients", global_norm, 0},
     {"global_norm", "several blocks", global_norm_blocks, 0},
     {"sgd_update", "plain, l2", sgd_update_plain, 0},

@@ -32,6 +32,9 @@ static bal_value build_loss(bal_graph *g, const golden_loss *c, bal_value predic
         return bal_binary_focal(g, prediction, truth, weight, c->option);
     if (strcmp(c->op, "squared_error") == 0) return bal_squared_error(g, prediction, truth);
     if (strcmp(c->op, "huber") == 0) return bal_huber(g, prediction, truth, c->option);
+    if (strcmp(c->op, "threshold_huber") == 0) /* sides as in make_ops.py */
+        return bal_threshold_huber(g, prediction, truth,
+                                   &(bal_threshold_huber_options){0.25, c->option, 0.5, 3, 1.5});
     fail_msg("%s: no builder for %s", c->name, c->op);
     return BAL_NO_VALUE;
 }
@@ -218,6 +221,39 @@ static void test_refuses_options(void **state) {
     g = values_graph();
     bal_huber(g, VECTOR(g, 1), VECTOR(g, 1), 0);
     values_expect_refusal(g, "delta must be a number above 0, but is 0");
+    static const struct {
+        bal_threshold_huber_options options;
+        const char *words;
+    } wrong[] = {
+        {{INFINITY, 1, 0, 1, 1}, "threshold must be a finite number, but is inf"},
+        {{0, 0, 0, 1, 1}, "delta must be a number above 0, but is 0"},
+        {{0, 1, -1, 1, 1}, "margin must be 0 or a number above it, but is -1"},
+        {{0, 1, 0, -2, 1}, "below_weight must be 0 or a number above it, but is -2"},
+        {{0, 1, 0, 1, NAN}, "above_weight must be 0 or a number above it, but is nan"},
+    };
+    for (size_t i = 0; i < LENGTH(wrong); i++) {
+        g = values_graph();
+        bal_threshold_huber(g, VECTOR(g, 1), VECTOR(g, 1), &wrong[i].options);
+        values_expect_refusal(g, wrong[i].words);
+    }
+}
+
+/* 1.3 has no exact f32: a target that is 1.3 as far as f32 can say is on the threshold 1.3, which
+ * is above; a prediction far above it then costs only its error. */
+static void test_threshold_is_rounded_like_targets(void **state) {
+    bal_error err = {0};
+    bal_graph *g;
+    assert_int_equal(bal_graph_new(bal_op_table, BAL_F32, &g, &err), BAL_OK);
+    bal_value x = golden_real(g, BAL_SHAPE1(1), (double[]){2.3});
+    bal_value t = golden_real(g, BAL_SHAPE1(1), (double[]){(double)1.3F});
+    bal_value loss = bal_threshold_huber(g, x, t, &(bal_threshold_huber_options){1.3, 1, 0, 9, 9});
+    golden_check(g, "on the threshold");
+    interpreter it;
+    interpreter_init(&it, g);
+    interpreter_run(&it);
+    golden_expect(&it, loss, (double[]){0.5}, 1e-6, "on the threshold", "loss");
+    interpreter_release(&it);
+    bal_graph_free(g);
 }
 
 int main(void) {
@@ -228,6 +264,7 @@ int main(void) {
         cmocka_unit_test(test_unknown_labels_show),
         cmocka_unit_test(test_broken_logits_show),
         cmocka_unit_test(test_focal_gradient_of_the_impossible),
+        cmocka_unit_test(test_threshold_is_rounded_like_targets),
         cmocka_unit_test(test_refuses_shapes),
         cmocka_unit_test(test_refuses_options),
     };

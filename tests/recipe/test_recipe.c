@@ -305,6 +305,27 @@ static const char several_heads[] =
     "    class_weights: {kind: effective, beta: 0.99, multiplier: 3}\n"
     "    weight: 0\n";
 
+static void threshold_loss(void **state) {
+    bal_recipe *r = accept(MINIMAL "heads: [{kind: value, target: v, loss: {kind: threshold_huber, "
+                                   "threshold: 1.5}}]\n");
+    bal_loss_options loss = bal_recipe_head_loss(&r->heads[0]);
+    assert_number(loss.threshold, 1.5);
+    assert_number(loss.delta, 1);
+    assert_number(loss.margin, 0.1);
+    assert_number(loss.below_weight, 1);
+    assert_number(loss.above_weight, 1);
+    bal_recipe_free(r);
+    r = accept(MINIMAL "heads: [{kind: value, target: v, loss: {kind: threshold_huber, threshold: "
+                       "-2, delta: 0.5, margin: 0, below_weight: 4, above_weight: 0}}]\n");
+    loss = bal_recipe_head_loss(&r->heads[0]);
+    assert_number(loss.threshold, -2);
+    assert_number(loss.delta, 0.5);
+    assert_number(loss.margin, 0);
+    assert_number(loss.below_weight, 4);
+    assert_number(loss.above_weight, 0);
+    bal_recipe_free(r);
+}
+
 static void heads_as_given(void **state) {
     bal_recipe *r = accept(several_heads);
     assert_int_equal(r->n_heads, 3);
@@ -697,6 +718,7 @@ int main(void) {
         cmocka_unit_test(data_as_given),
         cmocka_unit_test(model_as_given),
         cmocka_unit_test(heads_as_given),
+        cmocka_unit_test(threshold_loss),
         cmocka_unit_test(optimizer_as_given),
         cmocka_unit_test(schedule_as_given),
         cmocka_unit_test(run_as_given),

@@ -151,6 +151,7 @@ typedef struct loss_numbers {
     bool weighted;
     float weight0, weight1; /* of a target 0 and 1 */
     float parameter;        /* focal: gamma; huber: delta */
+    const bal_attr *attr;
 } loss_numbers;
 typedef void (*loss_fn)(vf x, vf t, const loss_numbers *p, vf *ret_term, vf *ret_weight);
 typedef vf (*loss_grad_fn)(vf x, vf t, const loss_numbers *p);
@@ -210,6 +211,7 @@ static loss_numbers numbers_of(const bal_kernel_args *args, const bal_operand *p
         .weight0 = weight ? weight[0] : 1,
         .weight1 = weight ? weight[1] : 1,
         .parameter = args->node->op->n_attrs > 0 ? (float)args->node->attr[0].f : 0,
+        .attr = args->node->attr,
     };
 }
 
@@ -228,15 +230,40 @@ INLINE vf squared_error_grad_of(vf x, vf t, const loss_numbers *p) {
     return (x - t) * 2.0f;
 }
 
+INLINE vf huber_with(vf v, vf delta) {
+    vf size = vf_abs(v);
+    return vf_select(vf_le(size, delta), size * size * 0.5f, (size - delta * 0.5f) * delta);
+}
+INLINE vf clamp_to(vf v, vf delta) {
+    v = vf_select(vf_gt(v, delta), delta, v);
+    return vf_select(vf_lt(v, (vf){0} - delta), (vf){0} - delta, v);
+}
 INLINE void huber_of(vf x, vf t, const loss_numbers *p, vf *ret_term, vf *ret_weight) {
-    vf d = vf_abs(x - t), linear = (d - p->parameter * 0.5f) * p->parameter;
-    *ret_term = vf_select(vf_le(d, vf_set(p->parameter)), d * d * 0.5f, linear);
+    *ret_term = huber_with(x - t, vf_set(p->parameter));
     *ret_weight = vf_set(1);
 }
 INLINE vf huber_grad_of(vf x, vf t, const loss_numbers *p) {
-    vf d = x - t, high = vf_set(p->parameter), low = vf_set(-p->parameter);
-    d = vf_select(vf_gt(d, high), high, d);
-    return vf_select(vf_lt(d, low), low, d);
+    return clamp_to(x - t, vf_set(p->parameter));
+}
+
+/* How far x is past the line of t's side, with a sign, and what that side weighs; attributes as in
+ * src/ops/threshold_huber.c. */
+INLINE vf past_line(vf x, vf t, const loss_numbers *p, vf *ret_weight) {
+    vf threshold = vf_set((float)p->attr[0].f), margin = vf_set((float)p->attr[2].f);
+    vm below = vf_lt(t, threshold);
+    vf line = vf_select(below, vf_max(t, threshold - margin), vf_min(t, threshold + margin));
+    vf v = x - line, zero = {0};
+    *ret_weight = vf_select(below, vf_set((float)p->attr[3].f), vf_set((float)p->attr[4].f));
+    return vf_select(below, vf_select(vf_gt(v, zero), v, zero), vf_select(vf_lt(v, zero), v, zero));
+}
+INLINE void threshold_huber_of(vf x, vf t, const loss_numbers *p, vf *ret_term, vf *ret_weight) {
+    vf delta = vf_set((float)p->attr[1].f), side, v = past_line(x, t, p, &side);
+    *ret_term = huber_with(x - t, delta) + side * huber_with(v, delta);
+    *ret_weight = vf_set(1);
+}
+INLINE vf threshold_huber_grad_of(vf x, vf t, const loss_numbers *p) {
+    vf delta = vf_set((float)p->attr[1].f), side, v = past_line(x, t, p, &side);
+    return clamp_to(x - t, delta) + side * clamp_to(v, delta);
 }
 
 INLINE vf pair_weight(vf t, const loss_numbers *p) {
@@ -262,6 +289,7 @@ INLINE vf bce_grad_of(vf x, vf t, const loss_numbers *p) {
     }
 LOSS(squared_error, NULL, squared_error)
 LOSS(huber, NULL, huber)
+LOSS(threshold_huber, NULL, threshold_huber)
 LOSS(binary_cross_entropy, &task->args.in[BAL_LOSS_WEIGHT], bce)
 
 const bal_cpu_kernel ISA_NAME(bal_cpu_loss)[] = {
@@ -271,6 +299,8 @@ const bal_cpu_kernel ISA_NAME(bal_cpu_loss)[] = {
     {"squared_error_grad", "map", 0, NULL, NULL, run_squared_error_grad},
     {"huber", "blocks", 0, NULL, prepare_elements, run_huber},
     {"huber_grad", "map", 0, NULL, NULL, run_huber_grad},
+    {"threshold_huber", "blocks", 0, NULL, prepare_elements, run_threshold_huber},
+    {"threshold_huber_grad", "map", 0, NULL, NULL, run_threshold_huber_grad},
     {"binary_cross_entropy", "blocks", 0, NULL, prepare_elements, run_binary_cross_entropy},
     {"binary_cross_entropy_grad", "map", 0, NULL, NULL, run_binary_cross_entropy_grad},
     {0},
