@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 RECIPE ?= recipes/sign-landmarks/recipe.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test quick bench install format clean
+.PHONY: help setup build demo test quick bench collapse install format clean
 
 help:
 	@echo 'make demo      install what is needed, build, train the sample recipe (under two minutes)'
@@ -13,6 +13,7 @@ help:
 	@echo 'make quick     build, run the fast tests (under a minute)'
 	@echo 'make build     build $(BUILD)/ballast, the library, tests and examples'
 	@echo 'make bench     install what is needed, build, measure this machine and how close training comes to it'
+	@echo 'make collapse  build, sabotage runs and count what the guard sees (some minutes)'
 	@echo 'make install   build, install below PREFIX (now $(PREFIX); DESTDIR is respected)'
 	@echo 'make format    lay out the sources with clang-format'
 	@echo 'make clean     remove $(BUILD)/'
@@ -46,6 +47,9 @@ bench:
 	@tools/setup.sh bench
 	@$(MAKE) --no-print-directory build
 	$(BUILD)/bench/ballast-bench
+
+collapse: build
+	$(BUILD)/tests/collapse/collapse --seeds 10 $(BUILD)/ballast tests/collapse/suites/*.yaml
 
 install: build
 	meson configure $(BUILD) -Dprefix=$(PREFIX)

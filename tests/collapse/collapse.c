@@ -1,0 +1,312 @@
+/* Does the guard see collapses, in time, and recover; and is it silent on healthy runs?
+ *
+ *   collapse [--seeds N] [--jobs N] [--only NAME] BALLAST SUITE.yaml…
+ *
+ * Every scenario of every suite (suite.h) is trained with N seeds: with the guard, without it, and
+ * by the plain cure "start again with another seed and half the learning rate" at the same number
+ * of epochs (trial.h). A run counts as
+ *
+ *   harmed      without the guard it ends below HARM of the healthy base's mean score
+ *   flagged     an incident, a refusal (recipe or data) before training, or no eligible evaluation
+ *   upright     its score is at least UPRIGHT of the healthy base's mean
+ *
+ * The base is the suite's first control; nothing about the guard enters into what counts as harm.
+ * Detection is the share of harmed runs that were flagged; its delay counts evaluations from the
+ * scenario's onset. False alarms are controls with an incident. Prints Markdown. */
+#define _XOPEN_SOURCE 700
+#include <ftw.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "trial.h"
+
+enum { SUITES_MAX = 32, JOBS_MAX = 64 };
+
+static const double HARM = 0.9, UPRIGHT = 0.9;
+
+typedef struct options {
+    int seeds, jobs;
+    const char *only;
+    char program[4096];
+} options;
+
+typedef struct work {
+    const suite *suite;
+    const scenario *scenario;
+    trial *trials; /* [seeds][VARIANT_COUNT], shared by the processes */
+} work;
+
+/* ---- running everything ---- */
+
+static int remove_one(const char *path, const struct stat *facts, int kind, struct FTW *where) {
+    return remove(path);
+}
+
+/* Process `job` of `jobs` does every jobs-th trial. */
+static int run_share(const options *o, work *list, int n, int job) {
+    char folder[] = "/tmp/ballast-collapse-XXXXXX";
+    if (!mkdtemp(folder)) return 1;
+    const laboratory lab = {o->program, folder};
+    int total = n * o->seeds * VARIANT_COUNT, failed = 0;
+    for (int i = job; i < total && !failed; i += o->jobs) {
+        int seed = i / VARIANT_COUNT % o->seeds, which = i % VARIANT_COUNT;
+        const work *w = &list[i / VARIANT_COUNT / o->seeds];
+        failed = !trial_run(&lab, w->suite, w->scenario, (uint64_t)seed + 1, (variant)which,
+                            &w->trials[seed * VARIANT_COUNT + which]);
+        if (job == 0 && isatty(STDERR_FILENO)) fprintf(stderr, "\r%d of %d runs", i + 1, total);
+    }
+    if (job == 0 && isatty(STDERR_FILENO)) fprintf(stderr, "\r%20s\r", "");
+    (void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return failed;
+}
+
+static bool run_everything(const options *o, work *list, int n) {
+    int failed = 0;
+    fflush(NULL);
+    for (int job = 0; job < o->jobs; job++) {
+        pid_t child = fork();
+        if (child == 0) _exit(run_share(o, list, n, job));
+        failed |= child < 0;
+    }
+    for (int state; wait(&state) > 0;)
+        failed |= state != 0;
+    return !failed;
+}
+
+/* ---- counting ---- */
+
+static bool is_flagged(const trial *t) {
+    return t->incidents > 0 || t->no_best || t->exit_code == 2 || t->exit_code == 3 ||
+           t->exit_code == 4;
+}
+
+static bool is_above(double score, double share, double base) {
+    return !isnan(score) && score >= share * base;
+}
+
+typedef struct tally {
+    int runs, harmed, caught, flagged, upright[VARIANT_COUNT];
+    double score[VARIANT_COUNT];
+    int n_score[VARIANT_COUNT];
+    int delay[1000], n_delays;
+    char what[64];
+} tally;
+
+static int compare_ints(const void *a, const void *b) {
+    return *(const int *)a - *(const int *)b;
+}
+
+static double median(const int *values, int n) {
+    int copy[1000];
+    if (n == 0) return NAN;
+    memcpy(copy, values, (size_t)n * sizeof *copy);
+    qsort(copy, (size_t)n, sizeof *copy, compare_ints);
+    return n % 2 ? copy[n / 2] : (copy[n / 2 - 1] + copy[n / 2]) / 2.0;
+}
+
+static void count_run(tally *t, const scenario *sc, const trial *trials, double base) {
+    const trial *guarded = &trials[VARIANT_GUARD];
+    bool harmed = !is_above(trials[VARIANT_OFF].score, HARM, base);
+    t->runs++;
+    t->flagged += is_flagged(guarded);
+    t->harmed += harmed;
+    t->caught += harmed && is_flagged(guarded);
+    for (int v = 0; v < VARIANT_COUNT; v++) {
+        t->upright[v] += harmed && is_above(trials[v].score, UPRIGHT, base);
+        if (isnan(trials[v].score)) continue;
+        t->score[v] += trials[v].score;
+        t->n_score[v]++;
+    }
+    if (harmed && guarded->first > 0 && t->n_delays < 1000) {
+        int delay = guarded->first - sc->onset;
+        t->delay[t->n_delays++] = delay > 0 ? delay : 0;
+    }
+    if (!t->what[0] && is_flagged(guarded))
+        snprintf(t->what, sizeof t->what, "%s",
+                 guarded->incidents > 0                               ? guarded->what
+                 : guarded->exit_code == 2 || guarded->exit_code == 3 ? "refused"
+                                                                      : "not eligible");
+}
+
+static void add_tally(tally *to, const tally *from) {
+    to->runs += from->runs;
+    to->harmed += from->harmed;
+    to->caught += from->caught;
+    to->flagged += from->flagged;
+    for (int v = 0; v < VARIANT_COUNT; v++)
+        to->upright[v] += from->upright[v];
+    for (int i = 0; i < from->n_delays && to->n_delays < 1000; i++)
+        to->delay[to->n_delays++] = from->delay[i];
+}
+
+/* ---- printing ---- */
+
+static void print_mean(const tally *t, variant v) {
+    if (t->n_score[v] > 0)
+        printf(" %.3f |", t->score[v] / t->n_score[v]);
+    else
+        printf(" none |");
+}
+
+static void print_row(const scenario *sc, const tally *t) {
+    printf("| %s | %d of %d | %d | %s |", sc->name, t->harmed, t->runs, t->flagged,
+           t->what[0] ? t->what : "");
+    if (t->n_delays > 0)
+        printf(" %g |", median(t->delay, t->n_delays));
+    else
+        printf(" |");
+    print_mean(t, VARIANT_OFF);
+    print_mean(t, VARIANT_RESTART);
+    print_mean(t, VARIANT_GUARD);
+    printf("\n");
+}
+
+static void print_share(const char *what, int part, int whole) {
+    if (whole > 0)
+        printf("* %s: %d of %d (%.1f %%)\n", what, part, whole, 100.0 * part / whole);
+    else
+        printf("* %s: none of none\n", what);
+}
+
+/* Mean score of the suite's first control: what healthy means here. */
+static double base_score(const options *o, const work *list, int n, const suite *s) {
+    for (int i = 0; i < n; i++) {
+        if (list[i].suite != s || list[i].scenario->sabotage) continue;
+        double sum = 0;
+        int count = 0;
+        for (int seed = 0; seed < o->seeds; seed++) {
+            double score = list[i].trials[seed * VARIANT_COUNT + VARIANT_OFF].score;
+            if (!isnan(score)) sum += score, count++;
+        }
+        return count > 0 ? sum / count : NAN;
+    }
+    return NAN;
+}
+
+static void print_suite(const options *o, const work *list, int n, const suite *s, tally *sabotages,
+                        tally *controls) {
+    double base = base_score(o, list, n, s);
+    printf("\n## %s\n\n%s Score: `%s.%s` on test rows, healthy base %.3f.\n", s->name, s->about,
+           s->head, s->metric, base);
+    for (int sabotage = 1; sabotage >= 0; sabotage--) {
+        printf("\n| %s | harmed | flagged | by | delay | off | restart | guard |\n"
+               "|---|---|---|---|---|---|---|---|\n",
+               sabotage ? "sabotage" : "control");
+        for (int i = 0; i < n; i++) {
+            if (list[i].suite != s || list[i].scenario->sabotage != sabotage) continue;
+            tally t = {0};
+            for (int seed = 0; seed < o->seeds; seed++)
+                count_run(&t, list[i].scenario, &list[i].trials[seed * VARIANT_COUNT], base);
+            print_row(list[i].scenario, &t);
+            add_tally(sabotage ? sabotages : controls, &t);
+        }
+    }
+}
+
+static void print_everything(const options *o, const work *list, int n, const suite *suites,
+                             int n_suites) {
+    static tally sabotages, controls;
+    for (int s = 0; s < n_suites; s++)
+        print_suite(o, list, n, &suites[s], &sabotages, &controls);
+    printf("\n## Together\n\n");
+    print_share("harmed runs that were flagged", sabotages.caught, sabotages.harmed);
+    printf("* median delay: %g evaluations\n", median(sabotages.delay, sabotages.n_delays));
+    print_share("controls with an alarm", controls.flagged, controls.runs);
+    print_share("harmed runs upright again with the guard", sabotages.upright[VARIANT_GUARD],
+                sabotages.harmed);
+    print_share("upright after a restart", sabotages.upright[VARIANT_RESTART], sabotages.harmed);
+    print_share("upright without either", sabotages.upright[VARIANT_OFF], sabotages.harmed);
+}
+
+/* ---- main ---- */
+
+static int list_work(const options *o, const suite *suites, int n_suites, work *ret_list) {
+    int n = 0;
+    for (int s = 0; s < n_suites; s++) {
+        bool first_control = true;
+        for (int i = 0; i < suites[s].n_scenarios; i++) {
+            const scenario *sc = &suites[s].scenarios[i];
+            bool base = !sc->sabotage && first_control;
+            if (!sc->sabotage) first_control = false;
+            if (o->only && !base && strcmp(o->only, sc->name) != 0) continue;
+            if (ret_list) ret_list[n] = (work){.suite = &suites[s], .scenario = sc};
+            n++;
+        }
+    }
+    return n;
+}
+
+static int test_suites(const options *o, const suite *suites, int n_suites) {
+    int n = list_work(o, suites, n_suites, NULL);
+    size_t per_work = (size_t)o->seeds * VARIANT_COUNT,
+           bytes = (size_t)n * per_work * sizeof(trial);
+    work *list = bal_calloc((size_t)n + 1, sizeof *list);
+    trial *trials =
+        mmap(NULL, bytes + 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (!list || trials == MAP_FAILED) {
+        fprintf(stderr, "collapse: out of memory\n");
+        return 1;
+    }
+    list_work(o, suites, n_suites, list);
+    for (int i = 0; i < n; i++)
+        list[i].trials = trials + (size_t)i * per_work;
+    bool done = run_everything(o, list, n);
+    if (done) print_everything(o, list, n, suites, n_suites);
+    munmap(trials, bytes + 1);
+    bal_free(list);
+    return !done;
+}
+
+static int usage(void) {
+    fputs("usage: collapse [--seeds N] [--jobs N] [--only NAME] BALLAST SUITE.yaml...\n", stderr);
+    return 2;
+}
+
+static bool parse_count(const char *text, int most, int *ret_count) {
+    char *end;
+    long count = strtol(text, &end, 10);
+    if (*end != '\0' || count < 1 || count > most) return false;
+    *ret_count = (int)count;
+    return true;
+}
+
+int main(int argc, char **argv) {
+    options o = {.seeds = 10, .jobs = 2};
+    static suite suites[SUITES_MAX];
+    int n_suites = 0, at = 1;
+    for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
+        if (strcmp(argv[at], "--seeds") == 0 && parse_count(argv[at + 1], 100, &o.seeds)) continue;
+        if (strcmp(argv[at], "--jobs") == 0 && parse_count(argv[at + 1], JOBS_MAX, &o.jobs))
+            continue;
+        if (strcmp(argv[at], "--only") != 0) return usage();
+        o.only = argv[at + 1];
+    }
+    if (at + 1 >= argc || argc - at - 1 > SUITES_MAX) return usage();
+    if (argv[at][0] == '/')
+        snprintf(o.program, sizeof o.program, "%s", argv[at]);
+    else if (!realpath(argv[at], o.program)) {
+        fprintf(stderr, "collapse: there is no program %s\n", argv[at]);
+        return 2;
+    }
+    int result = 0;
+    for (at++; at < argc && result == 0; at++) {
+        bal_error err = {0};
+        if (suite_read(&suites[n_suites], argv[at], &err) == BAL_OK) {
+            n_suites++;
+        } else {
+            fprintf(stderr, "collapse: %s\n", err.message);
+            result = 2;
+        }
+    }
+    if (result == 0) result = test_suites(&o, suites, n_suites);
+    for (int s = 0; s < n_suites; s++)
+        suite_release(&suites[s]);
+    return result;
+}

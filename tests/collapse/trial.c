@@ -1,0 +1,192 @@
+/* See trial.h. The program is run as its users run it: recipe and data as files, results read from
+ * the run folder. */
+#define _XOPEN_SOURCE 700
+#include "trial.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "format/json.h"
+
+enum { WORDS_MAX = 64, PATH_LENGTH = 512 };
+
+/* ---- folder ---- */
+
+static int remove_one(const char *path, const struct stat *facts, int kind, struct FTW *where) {
+    return remove(path);
+}
+
+static void clear(const char *path) {
+    (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static bool put(const laboratory *lab, const char *name, const bal_text *text) {
+    char path[PATH_LENGTH];
+    bal_error err = {0};
+    snprintf(path, sizeof path, "%s/%s", lab->folder, name);
+    if (!bal_text_failed(text) && bal_file_replace(path, text->data, text->length, &err) == BAL_OK)
+        return true;
+    fprintf(stderr, "collapse: %s\n", err.message);
+    return false;
+}
+
+static bool write_inputs(const laboratory *lab, const suite *s, const scenario *sc, uint64_t seed) {
+    bal_text recipe = {0}, rows = {0};
+    bal_error err = {0};
+    bool done =
+        bal_yaml_write(s->recipe, &recipe, &err) == BAL_OK && put(lab, "recipe.yaml", &recipe) &&
+        (!s->has_field || (field_make(&sc->field, seed, &rows) && put(lab, "rows.csv", &rows)));
+    bal_text_release(&recipe);
+    bal_text_release(&rows);
+    return done;
+}
+
+/* ---- running ---- */
+
+typedef struct command {
+    char *word[WORDS_MAX];
+    int n;
+    char text[8][64];
+    int n_texts;
+} command;
+
+static void add(command *c, const char *word) {
+    if (c->n + 1 < WORDS_MAX) c->word[c->n++] = (char *)(uintptr_t)word;
+    c->word[c->n] = NULL;
+}
+
+static void add_number(command *c, const char *key, double value) {
+    snprintf(c->text[c->n_texts], sizeof c->text[0], "%s=%.9g", key, value);
+    add(c, c->text[c->n_texts++]);
+}
+
+/* The exit code; −1 when it could not be run. */
+static int run(const laboratory *lab, const command *c) {
+    pid_t child = fork();
+    if (child == 0) {
+        int nowhere = open("/dev/null", O_RDWR);
+        if (nowhere >= 0) {
+            dup2(nowhere, STDOUT_FILENO);
+            dup2(nowhere, STDERR_FILENO);
+        }
+        if (chdir(lab->folder) == 0) execv(lab->program, c->word);
+        _exit(127);
+    }
+    int state = 0;
+    if (child < 0 || waitpid(child, &state, 0) != child) return -1;
+    return WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+}
+
+/* ---- what it left ---- */
+
+static double number_at(const json_t *object, const char *first, const char *second,
+                        const char *third) {
+    double number = NAN;
+    const json_t *at = json_object_get(object, first);
+    if (second) at = json_object_get(at, second);
+    if (third) at = json_object_get(at, third);
+    (void)bal_json_number(at, &number);
+    return number;
+}
+
+static void read_summary(const laboratory *lab, const suite *s, trial *t) {
+    char path[PATH_LENGTH];
+    json_t *summary;
+    snprintf(path, sizeof path, "%s/run/summary.json", lab->folder);
+    if (bal_json_read(path, 0, &summary, NULL) != BAL_OK) return;
+    t->score = number_at(summary, "test", s->head, s->metric);
+    t->monitored = number_at(summary, "monitor", "value", NULL);
+    t->no_best = !(number_at(summary, "best_epoch", NULL, NULL) > 0);
+    json_decref(summary);
+}
+
+static void read_incidents(const laboratory *lab, trial *t) {
+    char path[PATH_LENGTH];
+    json_t *rows;
+    snprintf(path, sizeof path, "%s/run/incidents.jsonl", lab->folder);
+    if (bal_json_read_lines(path, &rows, NULL) != BAL_OK) return;
+    t->incidents = (int)json_array_size(rows);
+    if (t->incidents > 0) {
+        const json_t *incident = json_array_get(rows, 0);
+        const char *detector = json_string_value(json_object_get(incident, "detector"));
+        double at = number_at(incident, "evaluation", NULL, NULL);
+        /* Seen at a step, before the evaluation that follows it. */
+        t->first = at > 0 ? (int)at : 1;
+        snprintf(t->what, sizeof t->what, "%s", detector ? detector : "?");
+    }
+    json_decref(rows);
+}
+
+static void train(const laboratory *lab, const suite *s, const scenario *sc, uint64_t seed,
+                  bool guarded, double epochs, double lr, trial *ret_trial) {
+    command c = {0};
+    char path[PATH_LENGTH];
+    *ret_trial = (trial){.score = NAN, .monitored = NAN};
+    snprintf(path, sizeof path, "%s/run", lab->folder);
+    clear(path);
+    add(&c, "ballast");
+    add(&c, "train");
+    add(&c, "recipe.yaml");
+    if (s->has_field) add(&c, "data.path=rows.csv");
+    for (int i = 0; i < sc->n_set; i++)
+        add(&c, sc->set[i]);
+    add_number(&c, "seed", (double)seed);
+    if (epochs > 0) add_number(&c, "train.epochs", epochs);
+    if (lr > 0) add_number(&c, "optimizer.lr", lr);
+    if (!guarded) add(&c, "guard.policy=off");
+    add(&c, "report.plots=false");
+    add(&c, "checkpoint.every_epochs=100000");
+    add(&c, "--run");
+    add(&c, "run");
+    add(&c, "--plain");
+    add(&c, "--threads");
+    add(&c, "1");
+    ret_trial->exit_code = run(lab, &c);
+    read_summary(lab, s, ret_trial);
+    read_incidents(lab, ret_trial);
+}
+
+/* ---- the recipe's own numbers, for the restart ---- */
+
+static double setting(const suite *s, const scenario *sc, const char *section, const char *key,
+                      double fallback) {
+    char wanted[64];
+    double value = fallback;
+    size_t length = (size_t)snprintf(wanted, sizeof wanted, "%s.%s=", section, key);
+    const bal_yaml_node *node = bal_yaml_get(bal_yaml_get(s->recipe, section), key);
+    if (node) (void)bal_yaml_number(node, &value);
+    for (int i = 0; i < sc->n_set; i++)
+        if (strncmp(sc->set[i], wanted, length) == 0) value = strtod(sc->set[i] + length, NULL);
+    return value;
+}
+
+static void train_twice(const laboratory *lab, const suite *s, const scenario *sc, uint64_t seed,
+                        trial *ret_trial) {
+    double epochs = ceil(setting(s, sc, "train", "epochs", 100) / 2);
+    trial second;
+    train(lab, s, sc, seed, false, epochs, 0, ret_trial);
+    train(lab, s, sc, seed + 1000, false, epochs, setting(s, sc, "optimizer", "lr", 0.001) / 2,
+          &second);
+    if (isnan(ret_trial->monitored) || second.monitored > ret_trial->monitored) *ret_trial = second;
+}
+
+bool trial_run(const laboratory *lab, const suite *s, const scenario *sc, uint64_t seed,
+               variant which, trial *ret_trial) {
+    if (!write_inputs(lab, s, sc, seed)) return false;
+    if (which == VARIANT_RESTART)
+        train_twice(lab, s, sc, seed, ret_trial);
+    else
+        train(lab, s, sc, seed, which == VARIANT_GUARD, 0, 0, ret_trial);
+    if (ret_trial->exit_code >= 0 && ret_trial->exit_code != 127) return true;
+    fprintf(stderr, "collapse: %s could not be run\n", lab->program);
+    return false;
+}

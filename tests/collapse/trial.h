@@ -1,0 +1,36 @@
+/* One run of the program under test, in a folder of its own, and what it left behind. */
+#ifndef COLLAPSE_TRIAL_H
+#define COLLAPSE_TRIAL_H
+
+#include "suite.h"
+
+/** The ways a scenario is trained. */
+typedef enum variant {
+    VARIANT_GUARD,   /* as the recipe says: the guard recovers */
+    VARIANT_OFF,     /* nobody watches */
+    VARIANT_RESTART, /* nobody watches; two runs of half the epochs, the second with another seed
+                      * and half the learning rate; the better one by the monitored metric */
+    VARIANT_COUNT
+} variant;
+
+typedef struct trial {
+    int exit_code;
+    double score;     /* the suite's metric on the test rows; NaN: no model */
+    double monitored; /* best value of the monitored metric; NaN: none */
+    bool no_best;     /* no evaluation was eligible: the run says that its model is worth nothing */
+    int incidents;
+    int first;     /* evaluation of the first incident; 0: none */
+    char what[64]; /* its detector */
+} trial;
+
+typedef struct laboratory {
+    const char *program; /* ballast */
+    const char *folder;  /* scratch, of this process alone */
+} laboratory;
+
+/** Train once. False, with a message on standard error, when something is wrong with the trial
+ * itself; a run that fails or is refused is a result. */
+bool trial_run(const laboratory *lab, const suite *s, const scenario *sc, uint64_t seed,
+               variant which, trial *ret_trial);
+
+#endif
