@@ -36,6 +36,9 @@ static bal_status write_resolved(bal_recipe_reader *r) {
     if (status == BAL_OK) {
         r->recipe->resolved = bal_arena_strdup(r->arena, text.data);
         if (!r->recipe->resolved) status = bal_recipe_fail_memory(r);
+        /* Made by recipe_stage.c, const to everyone else. */
+        for (int32_t i = 0; i < r->recipe->n_stages; i++)
+            ((bal_recipe *)r->recipe->stages[i].recipe)->resolved = r->recipe->resolved;
     }
     bal_text_release(&text);
     return status;
@@ -54,6 +57,7 @@ static bal_status read_recipe(bal_recipe_reader *r, const char *const *overrides
         .where = "", .node = given, .base = r->recipe, .own = r->root, .applies = true};
     BAL_TRY(bal_recipe_read_section(r, "", &whole, r->root));
     BAL_TRY(bal_recipe_check(r));
+    BAL_TRY(bal_recipe_read_stages(r, given));
     return write_resolved(r);
 }
 

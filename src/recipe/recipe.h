@@ -195,6 +195,17 @@ typedef struct bal_recipe_guard {
     int32_t max_rollbacks;
 } bal_recipe_guard;
 
+/** One stage of training: the recipe with the stage's keys laid over it. */
+typedef struct bal_recipe_stage {
+    const char *name;
+    const char *init_from; /* a stage before, else a run or model file; "": model.init_from */
+    int32_t from;          /* the stage that init_from names; -1: none */
+    /* Checked as any recipe, but without stages. Its memory, text and `resolved` are those of the
+     * recipe that it belongs to; model.init_from is empty where the stage starts from another. */
+    const struct bal_recipe *recipe;
+    bal_place place;
+} bal_recipe_stage;
+
 typedef struct bal_recipe {
     bal_arena arena;
     const char *path;     /* file it came from ("" when from text) */
@@ -220,6 +231,8 @@ typedef struct bal_recipe {
     const char *monitor; /* "" resolved to val.<first head>.macro_f1 / balanced_accuracy / rmse */
     bal_place monitor_place;
     bal_recipe_stop stop;
+    const bal_recipe_stage *stages; /* in order; none: the recipe itself is the only stage */
+    int32_t n_stages;
     bal_recipe_guard guard;
     struct {
         int64_t every_epochs;

@@ -20,7 +20,7 @@ static bal_place place_in(const bal_yaml_node *section, const char *key) {
     return place.file[0] ? place : bal_recipe_place(section);
 }
 
-static bool is_plain_name(const char *text, const char *also, size_t most) {
+bool bal_recipe_is_plain_name(const char *text, const char *also, size_t most) {
     size_t length = 0;
     for (; text[length]; length++) {
         char c = text[length];
@@ -87,7 +87,7 @@ enum { NAME_MAX_BYTES = 100, HEAD_NAME_MAX = 63 };
 
 static bal_status check_name(reader *r) {
     const char *name = r->recipe->name;
-    if (is_plain_name(name, "._-", NAME_MAX_BYTES) && name[0] != '.') return BAL_OK;
+    if (bal_recipe_is_plain_name(name, "._-", NAME_MAX_BYTES) && name[0] != '.') return BAL_OK;
     return bal_recipe_fail(
         r, place_in(r->root, "name"),
         "name: '%.60s' cannot name run folders; use letters, digits, '_', '-' and "
@@ -179,7 +179,7 @@ static bal_status check_model(bal_recipe_reader *r) {
 static bal_status check_head_name(reader *r, int32_t h, const bal_yaml_node *node) {
     const bal_recipe_head *heads = r->recipe->heads;
     bal_place place = place_in(node, "name");
-    if (!is_plain_name(heads[h].name, "_-", HEAD_NAME_MAX))
+    if (!bal_recipe_is_plain_name(heads[h].name, "_-", HEAD_NAME_MAX))
         return bal_recipe_fail(r, place,
                                "heads[%d].name: '%.70s' cannot be part of val.NAME.METRIC; use "
                                "letters, digits, '_' and '-', at most %d",

@@ -4,7 +4,8 @@
  * KEY is a path as in the schema table; an entry of a list is named by its number, heads[0], or by
  * its name, heads.label. Mappings on the way that are not there are made, short forms (loss: focal)
  * are written out. VALUE is YAML; an empty one takes the key out, which puts it back to its
- * default. */
+ * default. In a stage paths are those of the recipe, and of heads: stages.focus.heads.label.weight.
+ * */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@ typedef struct walk {
     const char *source;        /* "command line: KEY=VALUE" */
     bal_yaml_node *node;       /* where we are */
     char schema[KEY_MAX + 64]; /* its path in the schema table, as far as there is one */
+    bool in_stage;             /* then that of the key of the recipe that the stage changes */
 } walk;
 
 static bal_status fail(const walk *w, const char *format, ...) BAL_PRINTF(2, 3);
@@ -40,7 +42,10 @@ static bal_arena *arena_of(const walk *w) {
 
 static void enter_schema(walk *w, const char *name) {
     size_t length = strlen(w->schema);
-    snprintf(w->schema + length, sizeof w->schema - length, "%s%s", length ? "." : "", name);
+    if (w->in_stage && strcmp(w->schema, "heads") == 0)
+        snprintf(w->schema, sizeof w->schema, "heads[]"); /* a stage has them by name */
+    else
+        snprintf(w->schema + length, sizeof w->schema - length, "%s%s", length ? "." : "", name);
 }
 
 /* What a key that is not given stands for, so that there is something to go on into. */
@@ -48,7 +53,8 @@ static bal_status make_missing(walk *w, const char *name, bal_yaml_node **ret_no
     const bal_schema_key *key = bal_schema_find(w->schema);
     const bal_schema_scope nothing = {.arena = arena_of(w)};
     bal_yaml_node *node = NULL;
-    if (key && key->fallback && key->type != BAL_SCHEMA_DETECTORS)
+    bool stands_for = key && key->fallback && key->type != BAL_SCHEMA_DETECTORS;
+    if (stands_for && !w->in_stage) /* what a stage does not give is the recipe's */
         BAL_TRY(bal_recipe_default(w->reader, key, &nothing, &node));
     else
         node = bal_yaml_new_map(arena_of(w));
@@ -82,6 +88,9 @@ static void enter_entry(walk *w, bal_yaml_node *entry) {
     size_t length = strlen(w->schema);
     snprintf(w->schema + length, sizeof w->schema - length, "[]");
     w->node = entry;
+    if (strcmp(w->schema, "stages[]") != 0) return;
+    w->in_stage = true;
+    w->schema[0] = '\0';
 }
 
 static const char *entry_name(const walk *w, const bal_yaml_node *entry) {

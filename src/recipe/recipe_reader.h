@@ -7,6 +7,7 @@
  *   recipe_value.c        values: one reader per bal_schema_type
  *   recipe_guard.c        detectors, rules and remedies
  *   recipe_series.c       features and targets of a series
+ *   recipe_stage.c        stages: the recipe with some keys changed, read again
  *   recipe_check.c        what keys have to do with each other
  *   recipe_place.c        where things stand, and saying so
  *
@@ -91,6 +92,8 @@ BAL_WARN_UNUSED bal_status bal_recipe_default(bal_recipe_reader *reader, const b
 BAL_WARN_UNUSED bal_status bal_recipe_read_value(bal_recipe_reader *reader,
                                                  const bal_recipe_field *field,
                                                  bal_yaml_node **ret_resolved);
+/** A path made absolute from the recipe's folder; NULL when out of memory. */
+const char *bal_recipe_absolute_path(bal_recipe_reader *reader, const char *path);
 /** Whether a number is in the key's range; the error names `what`. */
 BAL_WARN_UNUSED bal_status bal_recipe_check_range(const bal_recipe_reader *reader,
                                                   const bal_recipe_field *field,
@@ -121,5 +124,11 @@ BAL_WARN_UNUSED bal_status bal_recipe_read_target(bal_recipe_reader *reader,
 BAL_WARN_UNUSED bal_status bal_recipe_check_series(bal_recipe_reader *reader);
 
 BAL_WARN_UNUSED bal_status bal_recipe_check(bal_recipe_reader *reader);
+/** Whether a name is letters, digits and characters of `also`, at most `most`, at least one. */
+bool bal_recipe_is_plain_name(const char *text, const char *also, size_t most);
+
+/** The stages of the recipe `given`, which has been read and found right. */
+BAL_WARN_UNUSED bal_status bal_recipe_read_stages(bal_recipe_reader *reader,
+                                                  const bal_yaml_node *given);
 
 #endif

@@ -122,7 +122,7 @@ static bal_status read_text(bal_recipe_reader *r, const bal_recipe_field *f,
 }
 
 /* "../" at the start of the path is taken off the folder, which has no links in it. */
-static const char *absolute_path(bal_recipe_reader *r, const char *path) {
+const char *bal_recipe_absolute_path(bal_recipe_reader *r, const char *path) {
     if (path[0] == '/' || path[0] == '\0') return path;
     const char *folder = r->folder;
     size_t length = strlen(folder);
@@ -147,7 +147,7 @@ static bal_status read_path(bal_recipe_reader *r, const bal_recipe_field *f,
                             bal_yaml_node **ret_resolved) {
     const char *text;
     if (!bal_yaml_text(f->node, &text)) return bal_recipe_fail_type(r, f, "a path");
-    const char *path = absolute_path(r, text);
+    const char *path = bal_recipe_absolute_path(r, text);
     if (!path) return bal_recipe_fail_memory(r);
     fill(f, &path, sizeof path);
     fill_place(f, bal_recipe_place(f->node));
@@ -419,14 +419,11 @@ static bal_status read_class_values(bal_recipe_reader *r, const bal_recipe_field
     return give(r, copy, ret_resolved);
 }
 
+/* Only their form: what a stage changes can be read when the recipe is complete, recipe_stage.c. */
 static bal_status read_stages(bal_recipe_reader *r, const bal_recipe_field *f,
                               bal_yaml_node **ret_resolved) {
-    if (f->node->kind != BAL_YAML_SEQUENCE) return bal_recipe_fail_type(r, f, "an empty list");
-    if (f->node->count > 0)
-        return bal_recipe_fail(r, bal_recipe_place(f->node->first),
-                               "%s: this version trains one stage; put its settings in train, "
-                               "optimizer and so on, and leave `stages: []`",
-                               f->where);
+    if (f->node->kind != BAL_YAML_SEQUENCE) return bal_recipe_fail_type(r, f, "a list of stages");
+    BAL_TRY(check_count(r, f, f->node->count));
     return give(r, bal_yaml_new_seq(r->arena), ret_resolved);
 }
 

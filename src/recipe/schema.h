@@ -39,7 +39,7 @@ typedef enum bal_schema_type {
     BAL_SCHEMA_DETECTORS,    /* {detector: false or {option: value}}: bal_recipe_guard */
     BAL_SCHEMA_RULES,        /* a list of "PATH OP VALUE": bal_recipe_guard */
     BAL_SCHEMA_REMEDIES,     /* a list of {kind: factor}, each kind a row: bal_recipe_guard */
-    BAL_SCHEMA_STAGES,       /* an empty list */
+    BAL_SCHEMA_STAGES,       /* a list of bal_recipe_stage, see recipe_stage.c */
     BAL_SCHEMA_TYPE_COUNT
 } bal_schema_type;
 
@@ -86,6 +86,8 @@ typedef struct bal_schema_key {
     const char *only_key;
     const char *const *only_values; /* NULL-terminated */
 
+    bool staged; /* a stage may change it, and all inside it */
+
     const char *short_key; /* sections: a scalar in place of the mapping is the value of this key */
 
     size_t slot;  /* offset in the struct of the section's list entry, else of bal_recipe */
@@ -104,6 +106,11 @@ const bal_schema_key *bal_schema_find(const char *path);
 
 /** The key's own name: what stands after the last dot. */
 const char *bal_schema_name(const bal_schema_key *key);
+
+/** Whether a stage may change something inside a section. */
+bool bal_schema_has_staged(const char *section);
+/** Path of a staged row as people write it in a stage: "heads.HEAD.loss". NULL: no memory. */
+const char *bal_schema_staged_name(const bal_schema_key *key, bal_arena *arena);
 
 /** The rows directly inside `section` ("" the recipe, "data", "heads[]"): the first after `after`
  *  (NULL: from the start), or NULL. */

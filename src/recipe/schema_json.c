@@ -420,6 +420,61 @@ static void put_sections_members(bal_json_out *out, const bal_schema_key *key) {
     put_limits(out, key);
 }
 
+/* ---- stages: what of the recipe they may change, nothing of it required ---- */
+
+static void put_change_members(bal_json_out *out, const char *section, bool all);
+
+/* What a key has no use for depends on the recipe too, so that only types are told. */
+static void put_change(bal_json_out *out, const bal_schema_key *key, bool all) {
+    if (key->type != BAL_SCHEMA_SECTION && !(key->type == BAL_SCHEMA_SECTIONS && !all)) {
+        put_key(out, key);
+        return;
+    }
+    bal_json_out_object(out);
+    bal_json_out_named_string(out, "description", key->help);
+    if (key->type == BAL_SCHEMA_SECTIONS) {
+        bal_json_out_named_string(out, "type", "object");
+        begin_named(out, "additionalProperties");
+        bal_json_out_named_string(out, "type", "object");
+        put_change_members(out, "heads[]", false);
+        bal_json_out_object_end(out);
+    } else {
+        static const char *const types[] = {"object", "string", "boolean"};
+        put_types(out, types, key->short_key && all ? 3 : 1);
+        put_change_members(out, key->path, all);
+    }
+    bal_json_out_object_end(out);
+}
+
+static void put_change_members(bal_json_out *out, const char *section, bool all) {
+    const bal_schema_key *key = NULL;
+    begin_named(out, "properties");
+    if (!section[0]) {
+        while ((key = bal_schema_next("stages[]", key))) {
+            bal_json_out_key(out, bal_schema_name(key));
+            put_key(out, key);
+        }
+    }
+    while ((key = bal_schema_next(section, key))) {
+        bool free = all || key->staged;
+        if (!free && !bal_schema_has_staged(key->path)) continue;
+        bal_json_out_key(out, bal_schema_name(key));
+        put_change(out, key, free);
+    }
+    bal_json_out_object_end(out);
+    bal_json_out_named_bool(out, "additionalProperties", false);
+}
+
+static void put_stages_members(bal_json_out *out, const bal_schema_key *key) {
+    bal_json_out_named_string(out, "type", "array");
+    begin_named(out, "items");
+    bal_json_out_named_string(out, "type", "object");
+    put_change_members(out, "", false);
+    put_required(out, "stages[]");
+    bal_json_out_object_end(out);
+    put_limits(out, key);
+}
+
 static void put_rules_members(bal_json_out *out) {
     bal_json_out_named_string(out, "type", "array");
     begin_named(out, "items");
@@ -480,8 +535,7 @@ static void put_members(bal_json_out *out, const bal_schema_key *key) {
         put_rules_members(out);
         break;
     case BAL_SCHEMA_STAGES:
-        bal_json_out_named_string(out, "type", "array");
-        bal_json_out_named_integer(out, "maxItems", 0);
+        put_stages_members(out, key);
         break;
     case BAL_SCHEMA_TYPE_COUNT:
         break;

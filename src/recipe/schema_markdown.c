@@ -57,7 +57,7 @@ static const char *const type_words[BAL_SCHEMA_TYPE_COUNT] = {
     [BAL_SCHEMA_DETECTORS] = "mapping",
     [BAL_SCHEMA_RULES] = "list of rules",
     [BAL_SCHEMA_REMEDIES] = "list of {remedy: number}",
-    [BAL_SCHEMA_STAGES] = "empty list",
+    [BAL_SCHEMA_STAGES] = "list of stages",
 };
 
 /* In a table's cell a bar would end the cell, in code too. */
@@ -217,6 +217,58 @@ static void put_series(bal_text *out) {
         "name, as in `[lag_1, mean_50]`.\n");
 }
 
+/* What a stage is, and which keys of the recipe it may give again. */
+static void put_stages(bal_text *out) {
+    bal_arena arena = {0};
+    bal_text_puts(
+        out,
+        "\n## stages[]\n"
+        "\n"
+        "Stages are trained one after the other on the same data, in one run. A stage is the\n"
+        "recipe with some keys changed; what it does not mention stays as the recipe says. Each "
+        "starts\n"
+        "from the best eligible weights of the stage before, with a fresh optimizer, its own "
+        "epochs,\n"
+        "schedule, early stopping and best epoch, and with the guard's baselines forgotten; "
+        "`guard.max_rollbacks`\n"
+        "counts over the run, and what remedies changed stays in force. The best of each stage "
+        "is kept as\n"
+        "`checkpoints/stage-NAME.safetensors`; the model is the best of the last stage that had an "
+        "eligible\n"
+        "evaluation. A stage that collapses, or is stopped by the guard or a rule, ends the "
+        "run.\n");
+    put_rows(out, "stages[]");
+    bal_text_puts(out, "\nBeside these a stage may give");
+    const char *comma = " ";
+    for (const bal_schema_key *key = bal_schema_table; key->path; key++) {
+        const char *name = key->staged ? bal_schema_staged_name(key, &arena) : NULL;
+        if (key->staged && !name) out->failed = true;
+        if (!name) continue;
+        bal_text_puts(out, comma);
+        put_code(out, name);
+        comma = ", ";
+    }
+    bal_text_puts(
+        out,
+        ".\nHeads go by name: `heads: {label: {weight: 0.5}}`. Sections are merged key by key; "
+        "a list, an\nepoch table and class weights by class replace the recipe's. With another "
+        "`kind`, keys that the\nrecipe gives for its own kind are left behind.\n"
+        "\n"
+        "```yaml\n"
+        "stages:\n"
+        "  - name: foundation\n"
+        "    train: {epochs: 100}\n"
+        "    schedule: {kind: step, at: {50: 0.5}}\n"
+        "  - name: focus\n"
+        "    train: {epochs: 40, batch_size: 16}\n"
+        "    optimizer: {lr: 1.0e-4}\n"
+        "    heads: {label: {class_weights: {kind: balanced, multiplier: 2}}}\n"
+        "    model: {freeze: [\"trunk.0.*\"]}\n"
+        "```\n"
+        "\nOn a command line: `stages.focus.train.epochs=20`, or `stages[1].train.epochs=20`.\n");
+    bal_arena_release(&arena);
+}
+
 static void put_metrics(bal_text *out) {
     bal_text_puts(out,
                   "\n## Metrics\n"
@@ -249,6 +301,7 @@ void bal_recipe_schema_markdown(bal_text *out) {
     bal_text_puts(out, "\n## The recipe\n");
     put_rows(out, "");
     while ((key = bal_schema_next("", key))) {
+        if (key->type == BAL_SCHEMA_STAGES) put_stages(out);
         if (!is_section(key)) continue;
         put_section(out, key, "##");
         if (strcmp(key->path, "data") == 0) put_series(out);

@@ -15,6 +15,21 @@ const char *bal_schema_name(const bal_schema_key *key) {
     return dot ? dot + 1 : key->path;
 }
 
+bool bal_schema_has_staged(const char *section) {
+    size_t length = strlen(section);
+    for (const bal_schema_key *key = bal_schema_table; key->path; key++)
+        if (key->staged && strncmp(key->path, section, length) == 0 &&
+            strchr(".[", key->path[length]))
+            return true;
+    return false;
+}
+
+const char *bal_schema_staged_name(const bal_schema_key *key, bal_arena *arena) {
+    const char *list = strstr(key->path, "[]");
+    if (!list) return key->path;
+    return bal_arena_printf(arena, "%.*s.HEAD%s", (int)(list - key->path), key->path, list + 2);
+}
+
 static bool is_inside(const char *path, const char *section, size_t length) {
     if (length == 0) return !strchr(path, '.');
     return strncmp(path, section, length) == 0 && path[length] == '.' &&

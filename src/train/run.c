@@ -30,6 +30,9 @@ static void release_parts(run_parts *parts) {
 
 static bal_status prepare(run_parts *parts, const bal_recipe *recipe,
                           const bal_run_options *options, bal_error *err) {
+    if (recipe->n_stages > 0)
+        return bal_place_fail(err, BAL_ERECIPE, &recipe->stages[0].place,
+                              "stages are read, but cannot be trained yet");
     bal_backend_options backend = {.threads = options->threads, .isa = options->isa};
     BAL_TRY(bal_dataset_new(recipe, &options->hooks.log, &parts->dataset, err));
     return bal_backend_open(NULL, &backend, &parts->backend, err);

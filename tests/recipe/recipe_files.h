@@ -14,6 +14,7 @@ static const char *const recipe_files[] = {
     "tests/recipe/valid/series.yaml",
     "tests/recipe/valid/several_heads.yaml",
     "tests/recipe/valid/simulated.yaml",
+    "tests/recipe/valid/stages.yaml",
 };
 
 enum { RECIPE_FILES = sizeof recipe_files / sizeof *recipe_files };

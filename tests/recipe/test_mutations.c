@@ -69,15 +69,60 @@ static void collect_detectors(recipe_text *recipe, const bal_yaml_node *map) {
     }
 }
 
+static void collect_change(recipe_text *recipe, const bal_yaml_node *map, const char *section);
+
 static void collect_value(recipe_text *recipe, const bal_yaml_node *entry,
                           const bal_schema_key *key) {
     char section[128];
+    if (key->type == BAL_SCHEMA_STAGES)
+        bal_yaml_each (stage, entry)
+            collect_change(recipe, stage, "");
     if (key->type == BAL_SCHEMA_SECTION) collect_section(recipe, entry, key->path);
     if (key->type == BAL_SCHEMA_DETECTORS) collect_detectors(recipe, entry);
     if (key->type != BAL_SCHEMA_SECTIONS && key->type != BAL_SCHEMA_REMEDIES) return;
     snprintf(section, sizeof section, "%s[]", key->path);
     bal_yaml_each (item, entry)
         collect_section(recipe, item, section);
+}
+
+static bal_schema_names staged_in(const char *section) {
+    bal_schema_names names = {.count = 0};
+    const bal_schema_key *key = NULL;
+    if (!section[0]) names = bal_schema_keys_of("stages[]");
+    while ((key = bal_schema_next(section, key)))
+        if (key->staged || bal_schema_has_staged(key->path))
+            names.name[names.count++] = bal_schema_name(key);
+    return names;
+}
+
+static const bal_schema_key *row_of(const char *section, const char *name);
+
+/* Heads by name; what names they may have is the recipe's. */
+static void collect_changed_heads(recipe_text *recipe, const bal_yaml_node *map) {
+    bal_schema_names names = {.count = 0};
+    bal_yaml_each (head, bal_yaml_get(recipe->root, "heads"))
+        assert_true(bal_yaml_text(bal_yaml_get(head, "name"), &names.name[names.count++]));
+    bal_yaml_each (head, map) {
+        add_target(recipe, head, map, NULL, &names);
+        collect_change(recipe, head, "heads[]");
+    }
+}
+
+static void collect_change(recipe_text *recipe, const bal_yaml_node *map, const char *section) {
+    bal_schema_names siblings = staged_in(section);
+    bal_yaml_each (entry, map) {
+        const bal_schema_key *own = section[0] ? NULL : row_of("stages[]", entry->key);
+        const bal_schema_key *key = own ? own : row_of(section, entry->key);
+        assert_non_null(key);
+        bool whole = own || key->staged;
+        add_target(recipe, entry, map, whole ? key : NULL, &siblings);
+        if (whole)
+            collect_value(recipe, entry, key);
+        else if (strcmp(key->path, "heads") == 0)
+            collect_changed_heads(recipe, entry);
+        else
+            collect_change(recipe, entry, key->path);
+    }
 }
 
 static const bal_schema_key *row_of(const char *section, const char *name) {
@@ -281,9 +326,8 @@ static const char *wrong_value(const bal_schema_key *key) {
 /* Where the complaint stands: at the item for lists. */
 static int wrong_column(const target *wrong) {
     const bal_schema_type type = wrong->key->type;
-    bool list =
-        type == BAL_SCHEMA_INTEGERS || type == BAL_SCHEMA_NUMBERS || type == BAL_SCHEMA_TEXTS ||
-        type == BAL_SCHEMA_FEATURES;
+    bool list = type == BAL_SCHEMA_INTEGERS || type == BAL_SCHEMA_NUMBERS ||
+                type == BAL_SCHEMA_TEXTS || type == BAL_SCHEMA_FEATURES;
     return wrong->entry->column + list;
 }
 

@@ -125,8 +125,7 @@ static void wrong_types(void **state) {
          "id, found an integer, '3'"},
         {"heads: [{class_weights: {kind: explicit, values: {A: x}}}]\n",
          "3:54: heads[0].class_weights.values: wanted a number"},
-        {"stages: 1\n", "3:9: stages: wanted an empty list, found an integer, '1'"},
-        {"stages: [{name: a}]\n", "3:10: stages: this version trains one stage;"},
+        {"stages: 1\n", "3:9: stages: wanted a list of stages, found an integer, '1'"},
     };
     REFUSE_ALL(cases);
 }

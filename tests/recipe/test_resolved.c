@@ -123,7 +123,7 @@ static void compare_key(const bal_schema_key *key, const char *a, const char *b)
     case BAL_SCHEMA_CLASS_VALUES:
         compare_weights((const void *)(a + key->slot), (const void *)(b + key->slot));
         break;
-    default: /* the guard's lists are compared below; stages keep nothing */
+    default: /* the guard's lists and the stages are compared below */
         break;
     }
 }
@@ -174,6 +174,13 @@ static void compare_recipes(const bal_recipe *a, const bal_recipe *b) {
     compare_section("", (const char *)a, (const char *)b);
     compare_guards(&a->guard, &b->guard);
     assert_string_equal(a->resolved, b->resolved);
+    assert_int_equal(a->n_stages, b->n_stages);
+    for (int32_t i = 0; i < a->n_stages; i++) {
+        assert_string_equal(a->stages[i].name, b->stages[i].name);
+        assert_string_equal(a->stages[i].init_from, b->stages[i].init_from);
+        assert_int_equal(a->stages[i].from, b->stages[i].from);
+        compare_recipes(a->stages[i].recipe, b->stages[i].recipe);
+    }
 }
 
 /* Read the resolved text in another folder, as a run does. */

@@ -20,7 +20,7 @@
 
 static bool is_section(const bal_schema_key *key) {
     return key->type == BAL_SCHEMA_SECTION || key->type == BAL_SCHEMA_SECTIONS ||
-           key->type == BAL_SCHEMA_REMEDIES;
+           key->type == BAL_SCHEMA_REMEDIES || key->type == BAL_SCHEMA_STAGES;
 }
 
 /* The section that a row is in, in the form in which bal_schema_next wants it. */
@@ -167,7 +167,8 @@ static bool same_struct(const bal_schema_key *a, const bal_schema_key *b) {
 
 /* Sections and their lists keep an array of structs in a slot of pointer size. */
 static size_t slot_size(const bal_schema_key *key) {
-    return key->type == BAL_SCHEMA_SECTIONS ? sizeof(void *) : key->size;
+    bool structs = key->type == BAL_SCHEMA_SECTIONS || key->type == BAL_SCHEMA_STAGES;
+    return structs ? sizeof(void *) : key->size;
 }
 
 static void slots_have_their_size_to_themselves(void **state) {
