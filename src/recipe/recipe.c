@@ -2,6 +2,7 @@
 #include "recipe/recipe.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,7 +120,9 @@ bal_status bal_recipe_load(const char *path, const char *const *overrides, int32
 }
 
 bal_loss_options bal_recipe_head_loss(const bal_recipe_head *head) {
-    return head->loss;
+    bal_loss_options loss = head->loss;
+    if (strcmp(head->transform, "log") == 0) loss.threshold = log(loss.threshold);
+    return loss;
 }
 
 void bal_recipe_free(bal_recipe *recipe) {

@@ -209,6 +209,12 @@ static bal_status check_loss(reader *r, const bal_recipe_head *head, const bal_y
                                loss->name, head->name, bal_head_kind_name(head->kind),
                                bal_recipe_listing(r->arena, fitting.name));
     }
+    if (strcmp(loss->name, "threshold_huber") == 0 && strcmp(head->transform, "log") == 0 &&
+        !(head->loss.threshold > 0))
+        return bal_recipe_fail(r, place_in(section, "threshold"),
+                               "threshold is %g, but head '%s' learns logarithms, which only "
+                               "numbers above 0 have; write it as it stands in the data",
+                               head->loss.threshold, head->name);
     if (head->loss.alpha >= 0 && head->n_classes > 0 && head->n_classes != 2)
         return bal_recipe_fail(r, place_in(section, "alpha"),
                                "alpha is for two classes, but head '%s' has %d; use class_weights",

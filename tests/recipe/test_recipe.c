@@ -324,6 +324,12 @@ static void threshold_loss(void **state) {
     assert_number(loss.below_weight, 4);
     assert_number(loss.above_weight, 0);
     bal_recipe_free(r);
+    r = accept(MINIMAL "heads: [{kind: value, target: v, transform: log, loss: {kind: "
+                       "threshold_huber, threshold: 1.5}}]\n");
+    assert_number(r->heads[0].loss.threshold, 1.5); /* as written */
+    assert_number(bal_recipe_head_loss(&r->heads[0]).threshold, 0.40546510810816438);
+    assert_number(bal_recipe_head_loss(&r->heads[0]).margin, 0.1);
+    bal_recipe_free(r);
 }
 
 static void heads_as_given(void **state) {

@@ -260,6 +260,8 @@ static void head_checks(void **state) {
          "3:37: loss 'cross_entropy' does not fit head 'label' of kind binary"},
         {"heads: [{classes: [A, B, C], loss: {kind: focal, alpha: 0.5}}]\n",
          "3:57: alpha is for two classes, but head 'label' has 3; use class_weights"},
+        {"heads: [{kind: value, transform: log, loss: {kind: threshold_huber, threshold: 0}}]\n",
+         "3:80: threshold is 0, but head 'label' learns logarithms"},
         {"heads: [{classes: [A]}]\n", "3:19: head 'label' lists 1 classes; wanted at least 2"},
         {"heads: [{kind: binary, classes: [A, B, C]}]\n",
          "3:33: head 'label' lists 3 classes; wanted 2"},
