@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "data/class_weights.h"
+#include "data/series_simulator.h"
 #include "data/simulator.h"
 #include "graph/op.h"
 #include "guard/guard.h"
@@ -64,8 +65,14 @@ LIST_TABLE(list_models, bal_model_table)
 LIST_TABLE(list_ops, bal_op_table)
 LIST_TABLE(list_optimizers, bal_optimizer_table)
 LIST_TABLE(list_schedules, bal_schedule_table)
-LIST_TABLE(list_simulators, bal_simulator_table)
+LIST_TABLE(list_table_simulators, bal_simulator_table)
+LIST_TABLE(list_series_simulators, bal_series_simulator_table)
 LIST_TABLE(list_commands, bal_command_table)
+
+static void list_simulators(listing *list) {
+    list_table_simulators(list);
+    list_series_simulators(list);
+}
 
 /** Keys of a section of the recipe, with their sentences. */
 static void list_section(listing *list, const char *section) {

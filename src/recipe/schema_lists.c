@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "data/class_weights.h"
+#include "data/series_simulator.h"
 #include "data/simulator.h"
 #include "guard/guard.h"
 #include "loss/loss.h"
@@ -26,10 +27,19 @@ TABLE_NAMES(bal_schema_models, bal_model_table)
 TABLE_NAMES(bal_schema_losses, bal_loss_table)
 TABLE_NAMES(bal_schema_optimizers, bal_optimizer_table)
 TABLE_NAMES(bal_schema_schedules, bal_schedule_table)
-TABLE_NAMES(bal_schema_simulators, bal_simulator_table)
 TABLE_NAMES(bal_schema_weightings, bal_class_weighting_table)
 TABLE_NAMES(bal_schema_metrics, bal_metric_table)
 TABLE_NAMES(bal_schema_detectors, bal_detector_table)
+
+/* Those of tables, then those of series. */
+const char *bal_schema_simulators(int index) {
+    int tables = 0;
+    while (bal_simulator_table[tables])
+        tables++;
+    if (index < tables) return bal_simulator_table[index]->name;
+    const bal_series_simulator *series = bal_series_simulator_table[index - tables];
+    return series ? series->name : NULL;
+}
 
 const char *bal_schema_activations(int index) {
     return index < BAL_ACT_COUNT ? bal_activation_name((bal_activation)index) : NULL;
@@ -52,7 +62,7 @@ const char *bal_schema_inits(int index) {
 /* ---- summaries ---- */
 
 #define SUMMARY(list_name, find)                                                                   \
-    if (list == (list_name)) return find(name) ? find(name)->summary : NULL
+    if (list == (list_name) && find(name)) return find(name)->summary
 
 const char *bal_schema_summary(bal_schema_name_fn *list, const char *name) {
     SUMMARY(bal_schema_models, bal_model_find);
@@ -60,6 +70,7 @@ const char *bal_schema_summary(bal_schema_name_fn *list, const char *name) {
     SUMMARY(bal_schema_optimizers, bal_optimizer_find);
     SUMMARY(bal_schema_schedules, bal_schedule_find);
     SUMMARY(bal_schema_simulators, bal_simulator_find);
+    SUMMARY(bal_schema_simulators, bal_series_simulator_find);
     SUMMARY(bal_schema_weightings, bal_class_weighting_find);
     SUMMARY(bal_schema_metrics, bal_metric_find);
     SUMMARY(bal_schema_detectors, bal_detector_find);
@@ -129,6 +140,10 @@ static const bal_simulator *simulator_of(const bal_schema_scope *scope) {
     return bal_simulator_find(text_of(scope->own, "name"));
 }
 
+static const bal_series_simulator *series_of(const bal_schema_scope *scope) {
+    return bal_series_simulator_find(text_of(scope->own, "name"));
+}
+
 static bool give_integer(const bal_schema_scope *scope, bool known, int64_t value,
                          bal_yaml_node **ret_node) {
     *ret_node = NULL;
@@ -143,6 +158,8 @@ static bool give_number(const bal_schema_scope *scope, bool known, double value,
 
 bool bal_schema_default_samples(const bal_schema_scope *scope, bal_yaml_node **ret_node) {
     const bal_simulator *simulator = simulator_of(scope);
+    const bal_series_simulator *series = series_of(scope);
+    if (series) return give_integer(scope, true, series->defaults.samples, ret_node);
     return give_integer(scope, simulator, simulator ? simulator->defaults.samples : 0, ret_node);
 }
 
@@ -153,6 +170,8 @@ bool bal_schema_default_classes(const bal_schema_scope *scope, bal_yaml_node **r
 
 bool bal_schema_default_noise(const bal_schema_scope *scope, bal_yaml_node **ret_node) {
     const bal_simulator *simulator = simulator_of(scope);
+    const bal_series_simulator *series = series_of(scope);
+    if (series) return give_number(scope, true, series->defaults.noise, ret_node);
     return give_number(scope, simulator, simulator ? simulator->defaults.noise : 0, ret_node);
 }
 
