@@ -19,9 +19,12 @@
 /** The figures of one head's evaluation that detectors and eligibility look at. */
 typedef struct bal_head_view {
     const bal_guard_head *head;
-    int64_t rows;      /* with a label; 0: nothing to look at */
-    int64_t nonfinite; /* rows whose outputs hold a NaN or infinity */
-    bool bad_loss;     /* the validation loss is infinite, or NaN although there are rows */
+    int64_t rows;            /* with a label; 0: nothing to look at */
+    int64_t nonfinite;       /* rows whose outputs hold a NaN or infinity */
+    bool bad_loss;           /* the validation loss is infinite, or NaN although there are rows */
+    double loss, train_loss; /* raw validation loss; training loss since the evaluation before; NaN:
+                                unknown */
+    const bal_scores *scores; /* NULL: none */
     /* The rest: heads with classes and at least one finite row only. */
     bool has_classes;
     int32_t classes;
@@ -99,6 +102,12 @@ void bal_fact_peak(double *peak, double value);
 double bal_prior_entropy(const bal_guard_head *head);
 void bal_head_view_fill(bal_head_view *view, const bal_guard_head *head, double prior_entropy,
                         const bal_scores *scores, double loss);
+
+/** The head predicts better than its prior beyond chance: skill over the best constant answer,
+ * right predictions beyond chance, or (value heads) a correlation. */
+bool bal_head_knows(const bal_head_view *view);
+/** What a perfect predictor's agreement would be here: how much the rows can tell. */
+double bal_head_power(const bal_head_view *view);
 
 /* ---- judgements shared by a detector and eligibility ---- */
 

@@ -4,9 +4,12 @@
  * 100/0, 0/100 from check to check. A class is on the high side from recall .7, on the low side
  * from .3, and on the side where it was in between; with few rows the bars move apart, so that
  * chance alone cannot carry a recall of one half across (3 standard errors). The first rise is
- * learning and no swing; two crossings after it, close together, are one. Pairs of look-alikes may
- * trade places in a healthy run while it still learns to tell them apart (in 72 slow runs of 20 and
- * 40 classes, up to a fifth of the rows did): the classes that swing must hold a quarter of them.
+ * learning and no swing; two crossings after it, close together, are one. So is one exchange of a
+ * head with two classes, the one falling from high to low at the very evaluation at which the other
+ * rises from low to high: every answer has turned into its opposite, and no learning does that.
+ * Pairs of look-alikes may trade places in a healthy run while it still learns to tell them apart
+ * (in 72 slow runs of 20 and 40 classes, up to a fifth of the rows did): the classes that swing
+ * must hold a quarter of them.
  */
 #include <math.h>
 #include <stdio.h>
@@ -77,21 +80,40 @@ static int32_t side_of(const bal_watch *watch, double recall, int64_t support, i
     return side;
 }
 
+static void count_crossing(class_state *s, int64_t evaluation) {
+    s->before = s->last;
+    s->last = evaluation;
+}
+
 /* Follow one class; true when its last two crossings lie within the window. */
 static bool follow(const bal_watch *watch, class_state *s, double recall, int64_t support,
                    int64_t evaluation) {
     int32_t side = side_of(watch, recall, support, s->side);
     bool crossed = s->side != UNKNOWN && side != s->side;
     bool learned = crossed && side == IS_HIGH && !s->was_high;
-    if (crossed && !learned && evaluation > watch->option[AFTER]) {
-        s->before = s->last;
-        s->last = evaluation;
-    }
+    if (crossed && !learned && evaluation > watch->option[AFTER]) count_crossing(s, evaluation);
     s->side = side;
     if (side == IS_HIGH) s->was_high = true;
     double window = watch->option[WINDOW];
     return s->before > 0 && (double)(s->last - s->before) < window &&
            (double)(evaluation - s->last) < window;
+}
+
+/* Two classes change places at one evaluation: for the one that fell it counts as both crossings.
+ */
+static void follow_exchange(const bal_watch *watch, class_state *s, const bal_head_view *view,
+                            int64_t evaluation) {
+    if (view->classes != 2 || evaluation <= watch->option[AFTER]) return;
+    int32_t side[2];
+    for (int32_t c = 0; c < 2; c++) {
+        if ((double)view->support[c] < watch->option[SUPPORT]) return;
+        side[c] = side_of(watch, bal_view_recall(view, c), view->support[c], s[c].side);
+    }
+    for (int32_t c = 0; c < 2; c++) {
+        bool fell = s[c].side == IS_HIGH && side[c] == IS_LOW;
+        bool rose = s[!c].side == IS_LOW && side[!c] == IS_HIGH;
+        if (fell && rose) count_crossing(&s[c], evaluation);
+    }
 }
 
 static void fire(bal_guard *guard, const bal_watch *watch, const bal_head_view *view,
@@ -116,6 +138,7 @@ static bool look(bal_guard *guard, const bal_watch *watch, class_state *s, bool 
                  const bal_head_view *view) {
     int64_t evaluation = bal_guard_evaluations(guard), rows = 0;
     int32_t swinging = 0, largest = -1;
+    follow_exchange(watch, s, view, evaluation);
     for (int32_t c = 0; c < view->classes; c++) {
         int64_t support = view->support[c];
         if ((double)support < watch->option[SUPPORT]) continue;
@@ -149,7 +172,8 @@ static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation
 const bal_detector bal_detector_swing = {
     .name = "swing",
     .summary =
-        "fires when the recall of a class crosses between low and high twice within a window",
+        "fires when the recall of a class crosses between low and high twice within a window, or "
+        "two classes change places",
     .source = "a threshold head that went 0 %, 54 %, 0 %, 100 % from check to check",
     .options = options,
     .hooks = &hooks,

@@ -16,6 +16,11 @@
     X(bal_detector_degrading) \
     X(bal_detector_input_blind) \
     X(bal_detector_dead_units) \
+    X(bal_detector_mean_collapse) \
+    X(bal_detector_too_good_loss) \
+    X(bal_detector_overfit) \
+    X(bal_detector_plateau) \
+    X(bal_detector_loss_variance) \
     X(bal_detector_rule)
 /* clang-format on */
 

@@ -154,8 +154,8 @@ static bool take_watches(bal_guard *guard) {
 static bool take(bal_guard *guard, const bal_guard_options *options) {
     int32_t n_heads = guard->n_heads = options->n_heads,
             n_rules = guard->n_rules = options->n_rules;
-    /* Per evaluation: five detectors report once per head, two once, and every rule. */
-    guard->incidents_max = 5 * n_heads + n_rules + 4;
+    /* Per evaluation: ten detectors report once per head, two once, and every rule. */
+    guard->incidents_max = 10 * n_heads + n_rules + 4;
     return TAKE(guard, heads, n_heads) && TAKE(guard, prior_entropy, n_heads) &&
            TAKE(guard, views, n_heads) && TAKE(guard, rules, n_rules) &&
            TAKE(guard, incidents, guard->incidents_max) &&
@@ -392,9 +392,12 @@ bal_decision bal_guard_step(bal_guard *guard, const bal_step_signals *signals) {
 }
 
 static void look(bal_guard *guard, const bal_eval_signals *signals) {
-    for (int32_t h = 0; h < guard->n_heads; h++)
-        bal_head_view_fill(&guard->views[h], &guard->heads[h], guard->prior_entropy[h],
-                           signals->scores[h], signals->head_loss[h]);
+    for (int32_t h = 0; h < guard->n_heads; h++) {
+        bal_head_view *view = &guard->views[h];
+        bal_head_view_fill(view, &guard->heads[h], guard->prior_entropy[h], signals->scores[h],
+                           signals->head_loss[h]);
+        view->train_loss = signals->head_train_loss ? signals->head_train_loss[h] : NAN;
+    }
 }
 
 /* The scores end with the evaluation; what is left must not point to them. */

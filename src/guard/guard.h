@@ -94,6 +94,7 @@ typedef struct bal_eval_signals {
     int64_t epoch, step, evaluation; /* evaluation: 1, 2, … within the run */
     double train_loss;               /* mean over the steps since the last evaluation */
     const double *head_loss;         /* [n_heads] raw validation loss */
+    const double *head_train_loss;   /* [n_heads] as train_loss, of each head; NULL: unknown */
     const bal_scores *const *scores; /* [n_heads] validation */
     double monitored;                /* the monitored metric */
     bool larger_is_better;

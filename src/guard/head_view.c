@@ -86,7 +86,10 @@ void bal_head_view_fill(bal_head_view *view, const bal_guard_head *head, double 
                             .classes = head->classes,
                             .entropy_ratio = NAN,
                             .information = NAN,
-                            .skill = NAN};
+                            .skill = NAN,
+                            .loss = loss,
+                            .train_loss = NAN,
+                            .scores = scores};
     if (!scores) return;
     view->rows = bal_scores_rows(scores);
     view->nonfinite = bal_scores_nonfinite(scores);
@@ -94,4 +97,28 @@ void bal_head_view_fill(bal_head_view *view, const bal_guard_head *head, double 
     bool fits = head->kind != BAL_HEAD_VALUE && bal_scores_kind(scores) == head->kind &&
                 bal_scores_classes(scores) == head->classes;
     if (fits && view->rows > view->nonfinite) fill_classes(view, prior_entropy, scores);
+}
+
+/* The correlation of n independent pairs has a standard error of 1 / sqrt(n) about 0 (Fisher 1915).
+ */
+static bool any_output_correlates(const bal_head_view *view) {
+    bal_value_moments moments;
+    for (int32_t k = 0; view->scores && k < view->classes; k++) {
+        if (!bal_scores_value_moments(view->scores, k, &moments)) continue;
+        if (moments.correlation * sqrt(moments.rows) >= 4) return true;
+    }
+    return false;
+}
+
+bool bal_head_knows(const bal_head_view *view) {
+    if (view->head->kind == BAL_HEAD_VALUE) return any_output_correlates(view);
+    return view->skill >= 0.02 + view->constant_skill || view->agreement >= 4;
+}
+
+double bal_head_power(const bal_head_view *view) {
+    double chance = 0, n = (double)view->rows;
+    if (view->head->kind == BAL_HEAD_VALUE) return sqrt(n);
+    for (int32_t c = 0; view->has_classes && c < view->classes; c++)
+        chance += (double)view->support[c] / n * ((double)view->support[c] / n);
+    return chance > 0 && chance < 1 ? (1 - chance) / sqrt(chance * (1 - chance) / n) : 0;
 }

@@ -63,6 +63,22 @@ int64_t bal_scores_nonfinite(const bal_scores *scores);
 /** H(E[p]) and E[H(p)] in nats: their difference is the information the outputs carry about which
  *  input they belong to. */
 void bal_scores_entropies(const bal_scores *scores, double *ret_of_mean, double *ret_mean);
+/** Mean probability of a class over the rows with a prediction; NaN for value heads and without
+ *  rows. */
+double bal_scores_mean_probability(const bal_scores *scores, int32_t class_id);
+
+/** Predictions of one output of a value head beside its known targets. */
+typedef struct bal_value_moments {
+    double rows; /* with a known target */
+    double mean_target, mean_output;
+    double spread_target, spread_output; /* standard deviations, divided by the rows */
+    double correlation;                  /* NaN where one of the two does not vary */
+} bal_value_moments;
+
+/** False (nothing written) for other heads, without a known target, and where an output is not
+ *  finite. */
+bool bal_scores_value_moments(const bal_scores *scores, int32_t output,
+                              bal_value_moments *ret_moments);
 
 /** One metric. */
 typedef struct bal_metric {

@@ -169,3 +169,18 @@ const bal_metric bal_metric_correlation = {
     .cheap = true,
     .compute = correlation,
 };
+
+bool bal_scores_value_moments(const bal_scores *scores, int32_t output,
+                              bal_value_moments *ret_moments) {
+    if (!bal_scores_has_values(scores, NULL) || scores->support[output] == 0) return false;
+    value_sums s = sums_of(scores, output);
+    *ret_moments = (bal_value_moments){
+        .rows = s.n,
+        .mean_target = s.mean_target,
+        .mean_output = s.mean_output,
+        .spread_target = s.varying_target ? sqrt(s.spread_target / s.n) : 0,
+        .spread_output = s.varying_output ? sqrt(s.spread_output / s.n) : 0,
+        .correlation = correlation_of(&s),
+    };
+    return true;
+}

@@ -229,3 +229,9 @@ void bal_scores_entropies(const bal_scores *scores, double *ret_of_mean, double 
     *ret_of_mean = of_mean;
     *ret_mean = rows > 0 ? sum / rows : NAN;
 }
+
+double bal_scores_mean_probability(const bal_scores *scores, int32_t class_id) {
+    if (scores->kind == BAL_HEAD_VALUE) return NAN;
+    if (!scores->mean->known) compute_mean(scores);
+    return scores->mean->p[class_id];
+}

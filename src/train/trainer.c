@@ -239,12 +239,16 @@ static bal_status evaluate(bal_trainer *trainer, bool *ret_rolled_back, bal_erro
     state->evaluation++;
 
     double monitored = bal_trainer_metric(trainer, &trainer->monitor);
+    double head_train_loss[BAL_HEADS_MAX];
+    for (int32_t h = 0; h < trainer->dataset->n_heads; h++)
+        head_train_loss[h] = bal_trainer_head_loss(trainer, h);
     bal_eval_signals signals = {
         .epoch = state->epoch,
         .step = state->step,
         .evaluation = state->evaluation,
         .train_loss = bal_trainer_loss(trainer),
         .head_loss = trainer->val.loss,
+        .head_train_loss = head_train_loss,
         .scores = (const bal_scores *const *)trainer->val.scores,
         .monitored = monitored,
         .larger_is_better = bal_metric_path_better(&trainer->monitor) > 0,

@@ -45,7 +45,8 @@ bal_guard *lab_twin(const guard_lab *lab, const lab_setup *setup) {
 }
 
 void lab_init(guard_lab *lab, const lab_setup *setup) {
-    *lab = (guard_lab){.monitored = 0.5, .dead_share = NAN, .rule_value = NAN};
+    *lab = (guard_lab){
+        .monitored = 0.5, .dead_share = NAN, .rule_value = NAN, .train_loss = 1, .loss = 1};
     fill_rows(lab, setup);
     lab->head = (bal_guard_head){.name = "label",
                                  .kind = setup->kind,
@@ -53,6 +54,8 @@ void lab_init(guard_lab *lab, const lab_setup *setup) {
                                  .class_names = setup->classes <= 8 ? names : NULL,
                                  .prior = lab->prior,
                                  .class_weights = setup->class_weights};
+    if (setup->kind == BAL_HEAD_VALUE)
+        lab->targets = calloc((size_t)lab->rows, sizeof *lab->targets);
     lab->guard = lab_twin(lab, setup);
 }
 
@@ -63,6 +66,7 @@ void lab_release(guard_lab *lab) {
     free(lab->logits);
     free(lab->support);
     free(lab->prior);
+    free(lab->targets);
 }
 
 static double lookup(void *user, const bal_metric_path *path) {
@@ -96,19 +100,24 @@ static bal_decision judge(guard_lab *lab) {
                                  .classes = lab->head.classes,
                                  .logits = lab->logits,
                                  .labels = lab->labels,
+                                 .targets = lab->targets,
                                  .prior = lab->prior,
                                  .threshold = 0.5};
     bal_scores *scores = NULL;
     bal_error err = {0};
     if (bal_scores_new(&evaluation, &scores, &err) != BAL_OK) fail_msg("%s", err.message);
     const bal_scores *list = scores;
-    double loss = 1;
+    bool is_value = lab->head.kind == BAL_HEAD_VALUE;
+    double loss = isnan(lab->loss)
+                      ? bal_metric_find(is_value ? "mse" : "log_loss")->compute(scores, -1, NULL)
+                      : lab->loss;
     bal_decision decision = bal_guard_evaluate(
         lab->guard, &(bal_eval_signals){.epoch = lab->epoch,
                                         .step = lab->step,
                                         .evaluation = lab->evaluation,
-                                        .train_loss = 1,
+                                        .train_loss = lab->train_loss,
                                         .head_loss = &loss,
+                                        .head_train_loss = &lab->train_loss,
                                         .scores = &list,
                                         .monitored = lab->monitored,
                                         .larger_is_better = !lab->smaller_is_better,

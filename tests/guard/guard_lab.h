@@ -20,6 +20,8 @@ typedef struct guard_lab {
     int64_t epoch, step, evaluation;
     /* What the next evaluation says beside the scores. */
     double monitored, monitored_prior, dead_share, rule_value;
+    double train_loss, loss; /* loss NaN: the log-loss of the scores (value heads: the error) */
+    float *targets;          /* value heads: [rows] */
     bool smaller_is_better;
 } guard_lab;
 

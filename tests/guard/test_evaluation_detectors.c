@@ -296,21 +296,41 @@ static void several_lost_classes_are_one_incident(void **state) {
 
 /* ---- swing ---- */
 
-/* The recorded trajectory of a threshold head, below/above right in per cent every 5th epoch. */
-static void recorded_threshold_swing(void **state) {
-    static const double below[] = {0, 54.3, 0, 13, 100, 0}, above[] = {100, 42.9, 99.9, 91, 0, 100};
+/* When swing fires on per-class recalls of a threshold head, in per cent. */
+static int swing_at(const double *below, const double *above, int n) {
     const int64_t support[] = {370, 670}; /* P(at least 1.5) = .645 */
     lab_setup setup = binary_of(support);
     guard_lab lab;
     lab_init(&lab, &setup);
-    for (int i = 0; i < COUNT(below); i++) {
+    int fired_at = 0;
+    for (int i = 0; i < n; i++) {
         const double recall[] = {below[i] / 100, above[i] / 100};
         lab_predict(&lab, recall, -1);
         bal_decision decision = lab_evaluate(&lab, 1);
-        assert_int_equal(lab_count(&decision, "swing"), i == 5);
-        if (i == 5) assert_false(decision.healthy);
+        if (lab_count(&decision, "swing") == 0) continue;
+        assert_int_equal(fired_at, 0);
+        assert_false(decision.healthy);
+        fired_at = i + 1;
     }
     lab_release(&lab);
+    return fired_at;
+}
+
+/* The recorded trajectory, every 5th epoch. The first swing, 54 to 0, is at evaluation 2 (or 3). */
+static void recorded_threshold_swing(void **state) {
+    static const double below[] = {0, 54.3, 0, 13, 100, 0}, above[] = {100, 42.9, 99.9, 91, 0, 100};
+    assert_int_equal(swing_at(below, above, 6), 5);
+    assert_int_equal(swing_at(below + 1, above + 1, 5), 4);
+}
+
+static void exchanges_that_are_no_swing(void **state) {
+    /* At the beginning; one class after the other; a fall without a rise. */
+    static const double early[] = {0, 100, 100, 90, 80, 80}, late[] = {100, 0, 0, 20, 75, 80};
+    assert_int_equal(swing_at(early, late, 6), 0);
+    static const double rises[] = {0, 0, 0, 0, 50, 75, 80}, falls[] = {99, 99, 99, 98, 90, 60, 75};
+    assert_int_equal(swing_at(rises, falls, 7), 0);
+    static const double high[] = {90, 90, 90, 90, 20, 20}, still[] = {80, 80, 80, 80, 95, 95};
+    assert_int_equal(swing_at(high, still, 6), 0);
 }
 
 static int64_t swings_of(const lab_setup *setup, const double *recalls, int32_t evaluations) {
@@ -578,6 +598,7 @@ int main(void) {
         cmocka_unit_test(small_classes_may_miss_all_rows),
         cmocka_unit_test(several_lost_classes_are_one_incident),
         cmocka_unit_test(recorded_threshold_swing),
+        cmocka_unit_test(exchanges_that_are_no_swing),
         cmocka_unit_test(what_is_no_swing),
         cmocka_unit_test(look_alikes_may_trade_places),
         cmocka_unit_test(damage_after_the_peak),

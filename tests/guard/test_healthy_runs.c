@@ -68,7 +68,7 @@ static void run_init(run *r, const problem *p, uint64_t seed) {
                        .support = r->support};
     lab_init(&r->lab, &setup);
     r->lab.monitored_prior = 1.0 / p->classes;
-    r->lab.dead_share = NAN;
+    r->lab.dead_share = r->lab.loss = NAN;
     double hardness = uniform(r, 0, 0.6), slowness = uniform(r, 0.5, 8);
     for (int32_t c = 0; c < p->classes; c++) {
         double u = bal_random_uniform(&r->random);
@@ -102,6 +102,7 @@ static bal_decision take_step(run *r, double at) {
         loss += r->loss_start * uniform(r, 0, 3);
     double norm = r->norm_scale * loss * exp(0.5 * bal_random_normal(&r->random));
     if (bal_random_uniform(&r->random) < 0.01) norm *= 50;
+    r->lab.train_loss += loss / STEPS;
     return lab_step(&r->lab, loss, norm);
 }
 
@@ -192,6 +193,7 @@ static int64_t incidents_of(const problem *p, uint64_t seed) {
     run r = {.loss_start = 0};
     run_init(&r, p, seed);
     for (int evaluation = 1; evaluation <= EVALUATIONS; evaluation++) {
+        r.lab.train_loss = 0;
         for (int k = 0; k < STEPS; k++) {
             bal_decision decision = take_step(&r, evaluation - 1 + (double)k / STEPS);
             report(&r, p->name, seed, &decision);
