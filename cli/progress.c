@@ -202,7 +202,17 @@ void bal_screen_progress(void *user, const bal_progress *progress) {
     bal_screen_clear(screen);
     switch (progress->kind) {
     case BAL_PROGRESS_START:
-        fprintf(screen->out, "run %s, best by %s\n", progress->run, progress->monitor);
+        if (progress->stages > 0)
+            fprintf(screen->out, "run %s, %d stages\n", progress->run, (int)progress->stages);
+        else
+            fprintf(screen->out, "run %s, best by %s\n", progress->run, progress->monitor);
+        break;
+    case BAL_PROGRESS_STAGE:
+        fprintf(screen->out, "%sstage %s%s (%d of %d), %lld epochs, best by %s\n",
+                screen->style.bold, progress->stage, screen->style.off,
+                (int)progress->stage_index + 1, (int)progress->stages, (long long)progress->epochs,
+                progress->monitor);
+        screen->titled = false; /* another metric, other columns */
         break;
     case BAL_PROGRESS_EVALUATION:
         print_row(screen, progress);

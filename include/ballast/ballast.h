@@ -78,7 +78,8 @@ typedef enum bal_event_kind {
     BAL_EVENT_EVALUATION = 2, /* of the validation rows */
     BAL_EVENT_INCIDENT = 3,   /* the guard saw something; `message` says what */
     BAL_EVENT_ROLLBACK = 4,   /* back to `epoch`; `message` is the remedy */
-    BAL_EVENT_END = 5
+    BAL_EVENT_END = 5,
+    BAL_EVENT_STAGE = 6 /* a stage begins, or goes on after a resume */
 } bal_event_kind;
 
 /** What happens in a run. Strings live until the callback returns. */
@@ -107,6 +108,9 @@ typedef struct bal_event {
     double entropy;            /* of the histogram of predictions, 1: all classes alike */
     double seconds;            /* since the start, or the resume */
     double seconds_left;       /* at most */
+    const char *stage; /* name of the stage under way, "" without stages; epochs are its own */
+    int stage_index;   /* from 0 */
+    int stages;        /* how many; 0 without */
 } bal_event;
 
 typedef enum bal_message_level {

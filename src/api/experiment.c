@@ -82,7 +82,8 @@ _Static_assert((int)BAL_EVENT_START == (int)BAL_PROGRESS_START &&
                    (int)BAL_EVENT_EVALUATION == (int)BAL_PROGRESS_EVALUATION &&
                    (int)BAL_EVENT_INCIDENT == (int)BAL_PROGRESS_INCIDENT &&
                    (int)BAL_EVENT_ROLLBACK == (int)BAL_PROGRESS_ROLLBACK &&
-                   (int)BAL_EVENT_END == (int)BAL_PROGRESS_END,
+                   (int)BAL_EVENT_END == (int)BAL_PROGRESS_END &&
+                   (int)BAL_EVENT_STAGE == (int)BAL_PROGRESS_STAGE,
                "kinds of events");
 _Static_assert((int)BAL_MESSAGE_DEBUG == (int)BAL_LOG_DEBUG &&
                    (int)BAL_MESSAGE_INFO == (int)BAL_LOG_INFO &&
@@ -117,6 +118,9 @@ static void pass_event(void *user, const bal_progress *progress) {
         .entropy = progress->normalized_entropy,
         .seconds = progress->seconds,
         .seconds_left = progress->eta_seconds,
+        .stage = progress->stage,
+        .stage_index = progress->stage_index,
+        .stages = progress->stages,
     };
     options->on_event(options->user, &event);
 }

@@ -263,7 +263,7 @@ static void put_stages(bal_text *out) {
         "    train: {epochs: 40, batch_size: 16}\n"
         "    optimizer: {lr: 1.0e-4}\n"
         "    heads: {label: {class_weights: {kind: balanced, multiplier: 2}}}\n"
-        "    model: {freeze: [\"trunk.0.*\"]}\n"
+        "    model: {freeze: [\"backbone.0.*\"]}\n"
         "```\n"
         "\nOn a command line: `stages.focus.train.epochs=20`, or `stages[1].train.epochs=20`.\n");
     bal_arena_release(&arena);

@@ -89,6 +89,24 @@ static bal_status host_bytes(bal_store *store, const char **ret_bytes, char **re
     return bal_buffer_download(store->buffer, 0, *ret_copy, store->bytes, err);
 }
 
+/** The stage by name, and what those before it came to. */
+static void write_stages(const bal_trainer *trainer, bal_json_out *out) {
+    bal_json_out_named_string(out, "stage", bal_trainer_stage_name(trainer));
+    bal_json_out_key(out, "ended");
+    bal_json_out_array(out);
+    for (int64_t i = 0; i < trainer->state.stage; i++) {
+        const bal_stage_result *ended = &trainer->ended[i];
+        bal_json_out_object(out);
+        bal_json_out_named_integer(out, "epochs", ended->epochs);
+        bal_json_out_named_integer(out, "step", ended->step);
+        bal_json_out_named_integer(out, "best_epoch", ended->best_epoch);
+        bal_json_out_named_integer(out, "best_evaluation", ended->best_evaluation);
+        bal_json_out_named_number(out, "best_value", ended->best_value);
+        bal_json_out_object_end(out);
+    }
+    bal_json_out_array_end(out);
+}
+
 static void write_meta(const bal_trainer *trainer, bool with_healthy, bal_text *text) {
     char data[20], recipe[20];
     snprintf(data, sizeof data, "%016" PRIx64, trainer->dataset->digest);
@@ -109,6 +127,7 @@ static void write_meta(const bal_trainer *trainer, bool with_healthy, bal_text *
     bal_json_out_named_string(&out, "data", data);
     bal_json_out_named_string(&out, "recipe", recipe);
     bal_json_out_named_string(&out, "monitor", trainer->recipe->monitor);
+    write_stages(trainer, &out);
     bal_json_out_key(&out, "logs");
     bal_json_out_row(&out);
     for (int log = 0; log < BAL_LOG_COUNT; log++)
@@ -205,7 +224,8 @@ out:
     return status;
 }
 
-bal_status bal_trainer_write_best(bal_trainer *trainer, bal_error *err) {
+/** Weights and statistics as they are. */
+static bal_status write_weights(bal_trainer *trainer, const char *name, bal_error *err) {
     bal_store *store = bal_network_store(trainer->network);
     tensor_list list = {0};
     bal_text meta = {0};
@@ -215,10 +235,20 @@ bal_status bal_trainer_write_best(bal_trainer *trainer, bal_error *err) {
     BAL_TRY_OUT(host_bytes(store, &bytes, &copy, err));
     BAL_TRY_OUT(add_store(&list, store, bytes, "", true, err));
     write_meta(trainer, false, &meta);
-    status = write_file(trainer, BAL_RUN_BEST, &list, &meta, err);
+    status = write_file(trainer, name, &list, &meta, err);
 out:
     bal_free(copy);
     release_list(&list);
     bal_text_release(&meta);
     return status;
+}
+
+bal_status bal_trainer_write_best(bal_trainer *trainer, bal_error *err) {
+    return write_weights(trainer, BAL_RUN_BEST, err);
+}
+
+bal_status bal_trainer_write_stage(bal_trainer *trainer, bal_error *err) {
+    char name[BAL_CHECKPOINT_NAME];
+    snprintf(name, sizeof name, BAL_RUN_STAGE, bal_trainer_stage_name(trainer));
+    return write_weights(trainer, name, err);
 }

@@ -9,12 +9,13 @@
 #include "train/digest.h"
 #include "train/trainer.h"
 
-#define BAL_CHECKPOINT_VERSION 1
+#define BAL_CHECKPOINT_VERSION 2
 #define BAL_CHECKPOINT_META "ballast_checkpoint" /* metadata: the state as JSON */
 #define BAL_CHECKPOINT_DIGEST "ballast_digest"   /* metadata: over tensors and state, hexadecimal */
 #define BAL_CHECKPOINT_HEALTHY "healthy/"        /* before names of the state to roll back to */
 #define BAL_CHECKPOINT_MEMORY "guard.memory"
 #define BAL_CHECKPOINT_LEDGER "guard.ledger"
+#define BAL_CHECKPOINT_NAME 128 /* room for the name of a stage's file */
 
 /** Entries of a store that belong in a file: scratch does not, and not moments when only the
  * weights are kept. */

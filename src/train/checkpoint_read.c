@@ -125,9 +125,27 @@ static bal_status check_recipe(const bal_trainer *trainer, const json_t *meta, b
     return BAL_OK;
 }
 
+/** A checkpoint of another stage than the trainer stands in: the run is to go on there. */
+static bal_status match_stage(bal_trainer *trainer, const json_t *meta, bal_error *err) {
+    const bal_recipe *whole = trainer->whole;
+    const char *name = json_string_value(json_object_get(meta, "stage"));
+    const json_t *state = json_object_get(meta, "state");
+    int64_t stage = json_integer_value(json_object_get(state, "stage"));
+    int64_t n = whole->n_stages > 0 ? whole->n_stages : 1;
+    bool known = name && stage >= 0 && stage < n &&
+                 strcmp(name, whole->n_stages > 0 ? whole->stages[stage].name : "") == 0;
+    if (!known)
+        return bal_fail(err, BAL_ERECIPE,
+                        "the run stands in stage %lld, '%s', which its recipe does not have; put "
+                        "the stages back as they were",
+                        (long long)stage, name ? name : "");
+    if (stage == trainer->state.stage) return BAL_OK;
+    return bal_trainer_enter_stage(trainer, (int32_t)stage, err);
+}
+
 /** The metadata of a checkpoint that is whole and fits. */
-static bal_status read_meta(const bal_trainer *trainer, const bal_safetensors *file,
-                            json_t **ret_meta, bal_error *err) {
+static bal_status read_meta(bal_trainer *trainer, const bal_safetensors *file, json_t **ret_meta,
+                            bal_error *err) {
     const char *text = bal_safetensors_metadata(file, BAL_CHECKPOINT_META);
     json_t *meta = NULL;
     if (!text) return bal_fail(err, BAL_EFORMAT, "it is not a checkpoint of ours");
@@ -138,6 +156,7 @@ static bal_status read_meta(const bal_trainer *trainer, const bal_safetensors *f
     if (version != BAL_CHECKPOINT_VERSION)
         status = bal_fail(err, BAL_EFORMAT, "checkpoint version %lld; this program reads %d",
                           (long long)version, BAL_CHECKPOINT_VERSION);
+    if (status == BAL_OK) status = match_stage(trainer, meta, err);
     if (status == BAL_OK) status = check_recipe(trainer, meta, err);
     if (status == BAL_OK) status = check_data(trainer, meta, err);
     if (status == BAL_OK)
@@ -157,6 +176,23 @@ bal_status bal_trainer_cut_logs(bal_trainer *trainer, bal_error *err) {
             bal_log_printf(&trainer->hooks->log, BAL_LOG_WARN,
                            "%s has lost its last %lld bytes; the run itself is whole", names[log],
                            (long long)(wanted - trainer->log_size[log]));
+    }
+    return BAL_OK;
+}
+
+static bal_status load_ended(bal_trainer *trainer, const json_t *meta, bal_error *err) {
+    const json_t *all = json_object_get(meta, "ended");
+    if ((int64_t)json_array_size(all) != trainer->state.stage)
+        return bal_fail(err, BAL_EFORMAT, "it does not know what the stages before came to");
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *ended = json_array_get(all, i);
+        bal_stage_result *result = &trainer->ended[i];
+        result->epochs = json_integer_value(json_object_get(ended, "epochs"));
+        result->step = json_integer_value(json_object_get(ended, "step"));
+        result->best_epoch = json_integer_value(json_object_get(ended, "best_epoch"));
+        result->best_evaluation = json_integer_value(json_object_get(ended, "best_evaluation"));
+        if (!bal_json_number(json_object_get(ended, "best_value"), &result->best_value))
+            return bal_fail(err, BAL_EFORMAT, "a stage before has no best value");
     }
     return BAL_OK;
 }
@@ -186,6 +222,7 @@ static bal_status load_file(bal_trainer *trainer, const bal_safetensors *file, b
     BAL_TRY_OUT(bal_train_state_read(&trainer->state, json_object_get(meta, "state"), err));
     BAL_TRY_OUT(load_guard(trainer, file, err));
     BAL_TRY_OUT(load_healthy(trainer, file, meta, err));
+    BAL_TRY_OUT(load_ended(trainer, meta, err));
     BAL_TRY_OUT(load_rest(trainer, meta, err));
     status = bal_trainer_apply_controls(trainer, err);
 out:
@@ -229,18 +266,47 @@ bal_status bal_trainer_read_last(bal_trainer *trainer, bal_error *err) {
     return bal_trainer_cut_logs(trainer, err);
 }
 
-bal_status bal_trainer_read_best(bal_trainer *trainer, bal_error *err) {
+/** Whether weights on disk come from a stage; BAL_ENOTFOUND when from another. */
+static bal_status check_stage(const char *meta, int64_t stage, bal_error *err) {
+    json_t *root;
+    BAL_TRY(bal_json_parse(meta, strlen(meta), "state", &root, err));
+    const json_t *found = json_object_get(json_object_get(root, "state"), "stage");
+    bool same = json_is_integer(found) && json_integer_value(found) == stage;
+    json_decref(root);
+    return same ? BAL_OK : bal_fail(err, BAL_ENOTFOUND, "it is of another stage");
+}
+
+/** Weights of a stage. BAL_ENOTFOUND when the file is not there or is of another stage. */
+static bal_status read_weights(bal_trainer *trainer, const char *name, int64_t stage,
+                               bal_error *err) {
     bal_safetensors *file = NULL;
-    char *path = bal_run_folder_path(trainer->folder, BAL_RUN_BEST);
+    char *path = bal_run_folder_path(trainer->folder, name);
     if (!path) return bal_fail_memory(err, 0);
     bal_status status = bal_safetensors_open(path, &file, err);
     if (status == BAL_OK) {
         const char *meta = bal_safetensors_metadata(file, BAL_CHECKPOINT_META);
         status = check_digest(file, meta ? meta : "", err);
+        if (status == BAL_OK) status = check_stage(meta, stage, err);
         if (status == BAL_OK) status = load_store(trainer, file, true, err);
         bal_error_prefix(err, "%s", path);
     }
     bal_safetensors_close(file);
     bal_free(path);
     return status;
+}
+
+bal_status bal_trainer_read_stage(bal_trainer *trainer, int32_t stage, bal_error *err) {
+    char name[BAL_CHECKPOINT_NAME];
+    snprintf(name, sizeof name, BAL_RUN_STAGE, trainer->whole->stages[stage].name);
+    return read_weights(trainer, name, stage, err);
+}
+
+/* Gone on from an older checkpoint, of a stage that had ended, the best may be of the one after it;
+ * then its own lies in its file. */
+bal_status bal_trainer_read_best(bal_trainer *trainer, bal_error *err) {
+    bal_error why = {0};
+    bal_status status = read_weights(trainer, BAL_RUN_BEST, trainer->state.stage, &why);
+    if (status == BAL_ENOTFOUND && trainer->whole->n_stages > 0)
+        return bal_trainer_read_stage(trainer, (int32_t)trainer->state.stage, err);
+    return status == BAL_OK ? BAL_OK : bal_fail(err, status, "%s", why.message);
 }

@@ -475,6 +475,17 @@ bal_status bal_dataset_read(const bal_recipe *recipe, const bal_log_sink *log,
     return make(recipe, false, log, ret_dataset, err);
 }
 
+bal_status bal_dataset_use(bal_dataset *dataset, const bal_recipe *recipe, bal_error *err) {
+    for (int32_t h = 0; h < dataset->n_heads; h++) {
+        bal_head_data *head = &dataset->heads[h];
+        head->recipe = &recipe->heads[h];
+        bal_free(head->class_weights);
+        head->class_weights = NULL;
+        if (head->labels) BAL_TRY(weigh_classes(head, err));
+    }
+    return BAL_OK;
+}
+
 void bal_dataset_free(bal_dataset *dataset) {
     if (!dataset) return;
     for (int32_t h = 0; dataset->heads && h < dataset->n_heads; h++) {

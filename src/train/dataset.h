@@ -39,6 +39,9 @@ BAL_WARN_UNUSED bal_status bal_dataset_new(const bal_recipe *recipe, const bal_l
  *  these. */
 BAL_WARN_UNUSED bal_status bal_dataset_read(const bal_recipe *recipe, const bal_log_sink *log,
                                             bal_dataset **ret_dataset, bal_error *err);
+/** Take heads and class weights from another recipe of the same data and heads: a stage's. */
+BAL_WARN_UNUSED bal_status bal_dataset_use(bal_dataset *dataset, const bal_recipe *recipe,
+                                           bal_error *err);
 void bal_dataset_free(bal_dataset *dataset);
 
 /** Column or array that holds a head's target: its own `target`, else the data section's. */

@@ -101,10 +101,10 @@ void bal_eval_set_json(const bal_eval_set *set, bool per_class, bal_json_out *ou
 
 /* ---- model and artefacts ---- */
 
-/** Best weights back into the store. False when there is no eligible checkpoint. */
-static bal_status restore_best(bal_trainer *trainer, bool *ret_restored, bal_error *err) {
-    *ret_restored = trainer->state.best_evaluation > 0;
-    if (*ret_restored) return bal_trainer_read_best(trainer, err);
+/** Best weights back into the store. *ret_stage -1: there is no eligible checkpoint. */
+static bal_status restore_best(bal_trainer *trainer, int32_t *ret_stage, bal_error *err) {
+    BAL_TRY(bal_trainer_restore_best(trainer, ret_stage, err));
+    if (*ret_stage >= 0) return BAL_OK;
     bal_log_printf(
         &trainer->hooks->log, BAL_LOG_WARN,
         "no evaluation was eligible (finite, not collapsed, above the prior baseline): %s",
@@ -236,8 +236,48 @@ static void write_set(bal_json_out *out, const char *split, const bal_eval_set *
     bal_json_out_object_end(out);
 }
 
-/** NULL sets have not been evaluated. */
-static void write_summary(const bal_trainer *trainer, const bal_eval_set *val,
+static const bal_recipe *recipe_of(const bal_trainer *trainer, int32_t stage) {
+    return trainer->whole->n_stages > 0 ? trainer->whole->stages[stage].recipe : trainer->whole;
+}
+
+static void write_monitor(const bal_trainer *trainer, int32_t stage, bal_json_out *out) {
+    bal_json_out_key(out, "monitor");
+    bal_json_out_object(out);
+    bal_json_out_named_string(out, "name", recipe_of(trainer, stage)->monitor);
+    bal_json_out_named_number(out, "value", bal_trainer_stage_result(trainer, stage).best_value);
+    bal_json_out_object_end(out);
+}
+
+/** The stages begun so far; nothing for a recipe without. Their epochs count from 1 each. */
+static void write_stages(const bal_trainer *trainer, bal_json_out *out) {
+    int64_t step = 0;
+    if (trainer->whole->n_stages == 0) return;
+    bal_json_out_key(out, "stages");
+    bal_json_out_array(out);
+    for (int32_t i = 0; i <= trainer->state.stage; i++) {
+        bal_stage_result result = bal_trainer_stage_result(trainer, i);
+        bal_json_out_object(out);
+        bal_json_out_named_string(out, "name", trainer->whole->stages[i].name);
+        bal_json_out_named_integer(out, "epochs", result.epochs);
+        bal_json_out_named_integer(out, "steps", result.step - step);
+        bal_json_out_named_integer(out, "best_epoch", result.best_epoch);
+        write_monitor(trainer, i, out);
+        bal_json_out_object_end(out);
+        step = result.step;
+    }
+    bal_json_out_array_end(out);
+}
+
+/** Epoch of the run that a stage had its best in; 0 when it had none. */
+static int64_t best_epoch_of(const bal_trainer *trainer, int32_t stage) {
+    int64_t epoch = bal_trainer_stage_result(trainer, stage).best_epoch;
+    for (int32_t i = 0; epoch > 0 && i < stage; i++)
+        epoch += trainer->ended[i].epochs;
+    return epoch;
+}
+
+/** NULL sets have not been evaluated. `best`: the stage whose best is the model. */
+static void write_summary(const bal_trainer *trainer, int32_t best, const bal_eval_set *val,
                           const bal_eval_set *test, bool has_model, bal_text *text) {
     const bal_train_state *state = &trainer->state;
     bal_json_out out;
@@ -246,14 +286,11 @@ static void write_summary(const bal_trainer *trainer, const bal_eval_set *val,
     bal_json_out_named_string(&out, "run", trainer->folder->path);
     bal_json_out_named_string(&out, "name", trainer->recipe->name);
     bal_json_out_named_string(&out, "status", bal_outcome_name(trainer->outcome));
-    bal_json_out_named_integer(&out, "epochs", state->epoch);
+    bal_json_out_named_integer(&out, "epochs", bal_trainer_epoch(trainer));
     bal_json_out_named_integer(&out, "steps", state->step);
-    bal_json_out_named_integer(&out, "best_epoch", state->best_epoch);
-    bal_json_out_key(&out, "monitor");
-    bal_json_out_object(&out);
-    bal_json_out_named_string(&out, "name", trainer->recipe->monitor);
-    bal_json_out_named_number(&out, "value", state->best_value);
-    bal_json_out_object_end(&out);
+    bal_json_out_named_integer(&out, "best_epoch", best_epoch_of(trainer, best));
+    write_monitor(trainer, best, &out);
+    write_stages(trainer, &out);
     write_set(&out, "val", val);
     write_set(&out, "test", test);
     bal_json_out_named_integer(&out, "parameters", bal_network_weights(trainer->network));
@@ -267,15 +304,15 @@ static void write_summary(const bal_trainer *trainer, const bal_eval_set *val,
 }
 
 void bal_trainer_interrupted(const bal_trainer *trainer, bal_text *summary) {
-    write_summary(trainer, NULL, NULL, false, summary);
+    write_summary(trainer, (int32_t)trainer->state.stage, NULL, NULL, false, summary);
 }
 
 bal_status bal_trainer_finish(bal_trainer *trainer, bal_text *summary, bal_error *err) {
     const bal_dataset *dataset = trainer->dataset;
     bal_eval_set test = {0};
-    bool restored;
-    BAL_TRY(restore_best(trainer, &restored, err));
-    bool has_model = restored || trainer->outcome != BAL_OUTCOME_COLLAPSED;
+    int32_t best;
+    BAL_TRY(restore_best(trainer, &best, err));
+    bool has_model = best >= 0 || trainer->outcome != BAL_OUTCOME_COLLAPSED;
     if (has_model) BAL_TRY(write_model(trainer, err));
     BAL_TRY(bal_eval_set_run(&trainer->val, trainer->network, err));
     bal_status status = bal_eval_set_init(
@@ -286,7 +323,8 @@ bal_status bal_trainer_finish(bal_trainer *trainer, bal_text *summary, bal_error
     BAL_TRY_OUT(write_predictions(trainer, &test, err));
     BAL_TRY_OUT(bal_trainer_write_logs(trainer, err));
     BAL_TRY_OUT(write_health(trainer, err));
-    write_summary(trainer, &trainer->val, &test, has_model, summary);
+    write_summary(trainer, best < 0 ? (int32_t)trainer->state.stage : best, &trainer->val, &test,
+                  has_model, summary);
     bal_text copy = {0};
     if (!bal_text_failed(summary)) bal_text_append(&copy, summary->data, summary->length);
     /* Last: its presence says that the run is complete. */

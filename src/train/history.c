@@ -65,7 +65,11 @@ static void write_json_row(const bal_trainer *trainer, const bal_decision *decis
     bal_json_out out;
     bal_json_out_init(&out, text, BAL_JSON_LINE);
     bal_json_out_object(&out);
-    bal_json_out_named_integer(&out, "epoch", state->epoch);
+    bal_json_out_named_integer(&out, "epoch", bal_trainer_epoch(trainer));
+    if (trainer->whole->n_stages > 0) {
+        bal_json_out_named_string(&out, "stage", bal_trainer_stage_name(trainer));
+        bal_json_out_named_integer(&out, "stage_epoch", state->epoch);
+    }
     bal_json_out_named_integer(&out, "step", state->step);
     bal_json_out_named_integer(&out, "evaluation", state->evaluation);
     bal_json_out_named_integer(&out, "attempt", state->attempt);
@@ -95,14 +99,18 @@ static void put_csv_value(void *to, const char *head, const char *name, double v
 static void write_csv_row(bal_trainer *trainer, bal_text *text) {
     const bal_train_state *state = &trainer->state;
     int32_t n_heads = trainer->dataset->n_heads;
+    bool staged = trainer->whole->n_stages > 0;
     if (trainer->log_size[BAL_LOG_RESULTS] == 0) {
-        bal_text_puts(text, "epoch,step,attempt,train.loss");
+        bal_text_puts(text, "epoch,step,attempt");
+        bal_text_puts(text, staged ? ",stage,stage_epoch,train.loss" : ",train.loss");
         for (int32_t h = 0; h < n_heads; h++)
             each_head_metric(trainer, h, put_csv_name, text);
         bal_text_puts(text, "\n");
     }
-    bal_text_printf(text, "%lld,%lld,%lld", (long long)state->epoch, (long long)state->step,
-                    (long long)state->attempt);
+    bal_text_printf(text, "%lld,%lld,%lld", (long long)bal_trainer_epoch(trainer),
+                    (long long)state->step, (long long)state->attempt);
+    if (staged)
+        bal_text_printf(text, ",%s,%lld", bal_trainer_stage_name(trainer), (long long)state->epoch);
     put_csv_value(text, "", "", bal_trainer_loss(trainer));
     for (int32_t h = 0; h < n_heads; h++)
         each_head_metric(trainer, h, put_csv_value, text);
@@ -179,7 +187,9 @@ static const json_t *value_at(const json_t *row, const char *split, const char *
 
 static void put_value(bal_json_out *out, const json_t *value) {
     double number = NAN;
-    if (json_is_integer(value))
+    if (json_is_string(value))
+        bal_json_out_string(out, json_string_value(value));
+    else if (json_is_integer(value))
         bal_json_out_integer(out, json_integer_value(value));
     else {
         bal_json_number(value, &number);
@@ -219,6 +229,10 @@ static void write_training_log(const bal_trainer *trainer, const json_t *rows, b
     bal_json_out_init(&out, text, 2);
     bal_json_out_object(&out);
     put_column(&out, "epoch", rows, NULL, NULL, "epoch");
+    if (trainer->whole->n_stages > 0) {
+        put_column(&out, "stage", rows, NULL, NULL, "stage");
+        put_column(&out, "stage_epoch", rows, NULL, NULL, "stage_epoch");
+    }
     put_column(&out, "lr", rows, NULL, NULL, "lr");
     put_column(&out, "loss", rows, "train", NULL, "loss");
     for (int32_t h = 0; h < trainer->dataset->n_heads; h++)

@@ -55,7 +55,8 @@ static bal_status apply_batches(bal_trainer *trainer, bal_error *err) {
                         (uint64_t)(trainer->recipe->seed + state->shuffle_salt), &batches, err));
     bal_batcher_free(trainer->batches);
     trainer->batches = batches;
-    return bal_batcher_seek(batches, state->epoch, state->batch, err);
+    /* Over the run: the next stage sees the rows in other orders than this one. */
+    return bal_batcher_seek(batches, bal_trainer_epoch(trainer), state->batch, err);
 }
 
 bal_status bal_trainer_apply_controls(bal_trainer *trainer, bal_error *err) {

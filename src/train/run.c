@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/npy.h"
-#include "train/transfer.h"
 
 /** Everything a run holds, in the order it is made; released in the opposite order. */
 typedef struct run_parts {
@@ -30,9 +29,6 @@ static void release_parts(run_parts *parts) {
 
 static bal_status prepare(run_parts *parts, const bal_recipe *recipe,
                           const bal_run_options *options, bal_error *err) {
-    if (recipe->n_stages > 0)
-        return bal_place_fail(err, BAL_ERECIPE, &recipe->stages[0].place,
-                              "stages are read, but cannot be trained yet");
     bal_backend_options backend = {.threads = options->threads, .isa = options->isa};
     BAL_TRY(bal_dataset_new(recipe, &options->hooks.log, &parts->dataset, err));
     return bal_backend_open(NULL, &backend, &parts->backend, err);
@@ -44,15 +40,6 @@ static bal_status start_trainer(run_parts *parts, const bal_recipe *recipe,
                              &parts->folder, &options->hooks, err));
     parts->has_trainer = true;
     return BAL_OK;
-}
-
-/** Weights from elsewhere, for a run that starts; one that goes on has those of its checkpoint. */
-static bal_status take_over(run_parts *parts, const bal_recipe *recipe,
-                            const bal_run_options *options, bal_error *err) {
-    bal_transfer transfer;
-    if (!recipe->model.init_from[0]) return BAL_OK;
-    return bal_network_transfer(parts->trainer.network, recipe->model.init_from,
-                                &options->hooks.log, &transfer, err);
 }
 
 /* ---- what a new run writes before its first step ---- */
@@ -96,33 +83,6 @@ static bal_status write_vector(const bal_run_folder *folder, const char *name, c
     return status;
 }
 
-/** Class weights by class name, so that a wrong mapping can be seen at a glance. */
-static bal_status write_class_weights(const run_parts *parts, bal_error *err) {
-    bal_text text = {0};
-    bal_json_out out;
-    bal_json_out_init(&out, &text, 2);
-    bal_json_out_object(&out);
-    for (int32_t h = 0; h < parts->dataset->n_heads; h++) {
-        const bal_head_data *head = &parts->dataset->heads[h];
-        if (!head->labels) continue;
-        bal_json_out_key(&out, head->recipe->name);
-        bal_json_out_object(&out);
-        for (int32_t c = 0; c < head->classes.count; c++) {
-            bal_json_out_key(&out, head->classes.names[c]);
-            bal_json_out_object(&out);
-            bal_json_out_named_integer(&out, "id", c);
-            bal_json_out_named_integer(&out, "train_rows", head->train_counts[c]);
-            bal_json_out_named_number(&out, "weight",
-                                      head->class_weights ? head->class_weights[c] : 1);
-            bal_json_out_object_end(&out);
-        }
-        bal_json_out_object_end(&out);
-    }
-    bal_json_out_object_end(&out);
-    bal_text_puts(&text, "\n");
-    return bal_run_folder_put(&parts->folder, BAL_RUN_CLASS_WEIGHTS, &text, err);
-}
-
 static bal_status write_beginning(const run_parts *parts, const bal_recipe *recipe,
                                   const bal_run_options *options, bal_error *err) {
     const bal_run_folder *folder = &parts->folder;
@@ -132,7 +92,7 @@ static bal_status write_beginning(const run_parts *parts, const bal_recipe *reci
     BAL_TRY(write_environment(parts, err));
     BAL_TRY(write_vector(folder, BAL_RUN_MEAN, scaler->shift, scaler->features, err));
     BAL_TRY(write_vector(folder, BAL_RUN_STD, scaler->scale, scaler->features, err));
-    BAL_TRY(write_class_weights(parts, err));
+    BAL_TRY(bal_trainer_write_class_weights(&parts->trainer, err));
     BAL_TRY(put_string(folder, BAL_RUN_INCIDENTS, "", err));
     return put_string(folder, BAL_RUN_RECIPE, recipe->source, err);
 }
@@ -168,7 +128,8 @@ bal_status bal_run_train(const bal_recipe *recipe, const bal_run_options *option
     BAL_TRY_OUT(prepare(&parts, recipe, options, err));
     /* What the recipe or the data have wrong shows before a folder is claimed. */
     BAL_TRY_OUT(start_trainer(&parts, recipe, options, err));
-    BAL_TRY_OUT(take_over(&parts, recipe, options, err));
+    BAL_TRY_OUT(bal_trainer_check_stages(&parts.trainer, err));
+    BAL_TRY_OUT(bal_trainer_start_weights(&parts.trainer, err));
     BAL_TRY_OUT(bal_run_folder_claim(&parts.folder, options->folder, recipe->name, err));
     BAL_TRY_OUT(bal_run_folder_lock(&parts.folder, err));
     BAL_TRY_OUT(write_beginning(&parts, recipe, options, err));
@@ -222,15 +183,13 @@ out:
 }
 
 /** A checkpoint, or, when the run died before its first one was whole, the start. */
-static bal_status load_checkpoint(run_parts *parts, const bal_recipe *recipe,
-                                  const bal_run_options *options, bal_error *err) {
-    bal_trainer *trainer = &parts->trainer;
+static bal_status load_checkpoint(bal_trainer *trainer, bal_error *err) {
     bal_error why = {0};
     bal_status status = bal_trainer_read_last(trainer, &why);
     if (status != BAL_ENOTFOUND)
         return status == BAL_OK ? BAL_OK : bal_fail(err, status, "%s", why.message);
     bal_log_printf(&trainer->hooks->log, BAL_LOG_WARN, "no checkpoint yet: starting over");
-    BAL_TRY(take_over(parts, recipe, options, err));
+    BAL_TRY(bal_trainer_start_weights(trainer, err));
     return bal_trainer_cut_logs(trainer, err);
 }
 
@@ -256,7 +215,7 @@ bal_status bal_run_resume(const char *folder, const bal_run_options *options,
     BAL_TRY_OUT(bal_recipe_load(path, NULL, 0, &recipe, err));
     BAL_TRY_OUT(prepare(&parts, recipe, options, err));
     BAL_TRY_OUT(start_trainer(&parts, recipe, options, err));
-    BAL_TRY_OUT(load_checkpoint(&parts, recipe, options, err));
+    BAL_TRY_OUT(load_checkpoint(&parts.trainer, err));
     status = run_and_finish(&parts, ret_result, err);
 out:
     bal_free(path);

@@ -18,6 +18,7 @@
 #define BAL_RUN_SUMMARY "summary.json"
 #define BAL_RUN_TRAINING_LOG "training_log.json"
 #define BAL_RUN_CLASS_WEIGHTS "class_weights.json"
+#define BAL_RUN_STAGE_WEIGHTS "class_weights-%s.json" /* of the stages after the first */
 #define BAL_RUN_DIVERSITY "diversity_history.json"
 #define BAL_RUN_RESPONSE "responsiveness.json"
 #define BAL_RUN_MEAN "feature_mean.npy"
@@ -28,6 +29,7 @@
 #define BAL_RUN_PREVIOUS "checkpoints/previous.safetensors"
 #define BAL_RUN_OLDER "checkpoints/previous-%d.safetensors" /* from 2 on */
 #define BAL_RUN_BEST "checkpoints/best.safetensors"
+#define BAL_RUN_STAGE "checkpoints/stage-%s.safetensors" /* best of a stage that has ended */
 
 typedef struct bal_run_folder {
     char *path;

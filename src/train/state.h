@@ -15,7 +15,9 @@
 
 /* kind, field. I: int64_t, D: double. Order is the order in files. */
 #define BAL_STATE_FIELDS(I, D)                                                                     \
-    I(epoch)           /* finished epochs */                                                       \
+    I(stage)           /* of the recipe, from 0; 0 where it has none */                            \
+    I(epochs_before)   /* of the stages before this one */                                         \
+    I(epoch)           /* finished epochs of the stage */                                          \
     I(batch)           /* batches done in the epoch under way */                                   \
     I(step)            /* steps over the run: the random counter */                                \
     I(updates)         /* updates applied: the moments' corrections follow it */                   \

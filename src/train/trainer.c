@@ -72,17 +72,32 @@ static bal_status find_monitored_prior(bal_trainer *trainer, bal_error *err) {
 
 /* ---- reporting ---- */
 
+/** Steps of the stages to come. */
+static int64_t later_steps(const bal_trainer *trainer) {
+    int64_t rows = trainer->dataset->split.count[BAL_SPLIT_TRAIN], steps = 0;
+    for (int64_t i = trainer->state.stage + 1; i < trainer->whole->n_stages; i++) {
+        const bal_recipe *recipe = trainer->whole->stages[i].recipe;
+        int64_t size = recipe->train.batch_size;
+        steps += recipe->train.epochs * (rows / size + (rows % size > 0));
+    }
+    return steps;
+}
+
 static void report(bal_trainer *trainer, bal_progress_kind kind, bal_progress *progress) {
     if (!trainer->hooks->progress) return;
     const bal_train_state *state = &trainer->state;
     double spent = bal_clock_seconds() - trainer->started;
     int64_t batches = bal_batcher_batches(trainer->batches);
-    int64_t steps_left = (trainer->recipe->train.epochs - state->epoch) * batches - state->batch;
+    int64_t steps_left = (trainer->recipe->train.epochs - state->epoch) * batches - state->batch +
+                         later_steps(trainer);
     int64_t steps_done = state->step - trainer->started_step;
     progress->kind = kind;
     progress->run = trainer->folder->path;
     if (!progress->message) progress->message = "";
     progress->monitor = trainer->recipe->monitor;
+    progress->stage = bal_trainer_stage_name(trainer);
+    progress->stage_index = (int32_t)state->stage;
+    progress->stages = trainer->whole->n_stages;
     progress->epoch = state->epoch;
     progress->epochs = trainer->recipe->train.epochs;
     progress->batch = state->batch;
@@ -243,7 +258,7 @@ static bal_status evaluate(bal_trainer *trainer, bool *ret_rolled_back, bal_erro
     for (int32_t h = 0; h < trainer->dataset->n_heads; h++)
         head_train_loss[h] = bal_trainer_head_loss(trainer, h);
     bal_eval_signals signals = {
-        .epoch = state->epoch,
+        .epoch = bal_trainer_epoch(trainer),
         .step = state->step,
         .evaluation = state->evaluation,
         .train_loss = bal_trainer_loss(trainer),
@@ -320,7 +335,7 @@ static bal_status step(bal_trainer *trainer, bal_decision *ret_decision, bal_err
     BAL_TRY(bal_network_step(trainer->network, &batch, &controls, result, err));
 
     *ret_decision = bal_guard_step(trainer->guard, &(bal_step_signals){
-                                                       .epoch = state->epoch,
+                                                       .epoch = bal_trainer_epoch(trainer),
                                                        .step = state->step,
                                                        .loss = result->loss,
                                                        .grad_norm = result->grad_norm,
@@ -374,16 +389,26 @@ static bal_status advance(bal_trainer *trainer, bal_error *err) {
     return is_checkpoint_due(trainer) ? bal_trainer_write_last(trainer, err) : BAL_OK;
 }
 
+/** Before the first step of a stage, or the first after a resume. */
+static bal_status begin_stage(bal_trainer *trainer, bal_error *err) {
+    set_rates(trainer);
+    if (trainer->whole->n_stages > 0) report(trainer, BAL_PROGRESS_STAGE, &(bal_progress){0});
+    if (trainer->healthy.valid || !bal_guard_needs_snapshots(trainer->guard)) return BAL_OK;
+    return bal_trainer_keep_healthy(trainer, err);
+}
+
 bal_status bal_trainer_run(bal_trainer *trainer, bal_error *err) {
     trainer->started = trainer->last_checkpoint = bal_clock_seconds();
     trainer->started_step = trainer->state.step;
     set_rates(trainer);
     report(trainer, BAL_PROGRESS_START, &(bal_progress){0});
-    if (!trainer->healthy.valid && bal_guard_needs_snapshots(trainer->guard))
-        BAL_TRY(bal_trainer_keep_healthy(trainer, err));
+    BAL_TRY(begin_stage(trainer, err));
 
     while (trainer->outcome == BAL_OUTCOME_RUNNING) {
-        if (is_finished(trainer)) {
+        if (is_finished(trainer) && bal_trainer_has_next_stage(trainer)) {
+            BAL_TRY(bal_trainer_next_stage(trainer, err));
+            BAL_TRY(begin_stage(trainer, err));
+        } else if (is_finished(trainer)) {
             trainer->outcome = BAL_OUTCOME_DONE;
         } else if (is_cancelled(trainer)) {
             BAL_TRY(bal_trainer_write_last(trainer, err));

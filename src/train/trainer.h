@@ -1,5 +1,6 @@
 /* The trainer: steps, evaluations, the guard's decisions, checkpoints. One object per run, shared
- * by the files of this folder: trainer_setup.c (making it), trainer.c (the loop), recovery.c
+ * by the files of this folder: trainer_setup.c (making it), trainer.c (the loop), stage.c (from one
+ * stage to the next), recovery.c
  * (rollback and remedies), checkpoint.c (snapshots on disk), history.c (rows of the run folder),
  * finish.c (what a finished run leaves behind). */
 #ifndef BAL_TRAIN_TRAINER_H
@@ -29,15 +30,19 @@ typedef enum bal_progress_kind {
     BAL_PROGRESS_EVALUATION,
     BAL_PROGRESS_INCIDENT,
     BAL_PROGRESS_ROLLBACK,
-    BAL_PROGRESS_END
+    BAL_PROGRESS_END,
+    BAL_PROGRESS_STAGE /* a stage begins, or goes on after a resume */
 } bal_progress_kind;
 
 /** What a caller may want to show. Strings are valid during the callback only. */
 typedef struct bal_progress {
     bal_progress_kind kind;
-    const char *run;     /* folder */
-    const char *message; /* incident or remedy in words, "" otherwise */
-    const char *monitor; /* name */
+    const char *run;             /* folder */
+    const char *message;         /* incident or remedy in words, "" otherwise */
+    const char *monitor;         /* name */
+    const char *stage;           /* name; "" for a recipe without stages */
+    int32_t stage_index, stages; /* from 0, of how many; 0 of 0 without */
+    /* Epochs are those of the stage. */
     int64_t epoch, epochs, batch, batches, step;
     double loss; /* of the step, or mean training loss since the last evaluation */
     double lr, grad_norm;
@@ -59,6 +64,14 @@ typedef struct bal_train_hooks {
     bal_log_sink log;
 } bal_train_hooks;
 
+/** What a stage came to. */
+typedef struct bal_stage_result {
+    int64_t epochs;                      /* of the stage */
+    int64_t step;                        /* of the run at its end */
+    int64_t best_epoch, best_evaluation; /* epoch of the stage; evaluation 0: none eligible */
+    double best_value;
+} bal_stage_result;
+
 /** The state of a run that a rollback restores, held in memory. */
 typedef struct bal_snapshot {
     bool valid;
@@ -77,8 +90,9 @@ typedef enum bal_log_file {
 } bal_log_file;
 
 typedef struct bal_trainer {
-    const bal_recipe *recipe;
-    const bal_dataset *dataset;
+    const bal_recipe *whole;  /* as given, with its stages */
+    const bal_recipe *recipe; /* of the stage under way; `whole` where there are none */
+    bal_dataset *dataset;
     bal_backend *backend;
     bal_network *network;
     bal_guard *guard;
@@ -93,6 +107,7 @@ typedef struct bal_trainer {
     const bal_schedule *schedule;
 
     bal_train_state state;
+    bal_stage_result *ended; /* [stages] of the stages before this one */
     bal_snapshot healthy;
     int64_t log_size[BAL_LOG_COUNT]; /* bytes of the logs that belong to the state */
     bal_outcome outcome;
@@ -111,10 +126,40 @@ typedef struct bal_trainer {
  *  written. The folder may be claimed later, but before bal_trainer_run. Borrowed pointers must
  *  outlive the trainer. */
 BAL_WARN_UNUSED bal_status bal_trainer_init(bal_trainer *trainer, const bal_recipe *recipe,
-                                            const bal_dataset *dataset, bal_backend *backend,
+                                            bal_dataset *dataset, bal_backend *backend,
                                             bal_run_folder *folder, const bal_train_hooks *hooks,
                                             bal_error *err);
 void bal_trainer_release(bal_trainer *trainer);
+/** Make everything anew for a stage of the recipe (0 where it has none): as after bal_trainer_init,
+ *  with a fresh state, weights as they start, and nothing of the stages before. */
+BAL_WARN_UNUSED bal_status bal_trainer_enter_stage(bal_trainer *trainer, int32_t stage,
+                                                   bal_error *err);
+
+/* ---- stage.c ---- */
+
+/** Name of the stage under way; "" where the recipe has none. */
+const char *bal_trainer_stage_name(const bal_trainer *trainer);
+/** Epochs finished over all stages. */
+int64_t bal_trainer_epoch(const bal_trainer *trainer);
+/** Of a stage that has ended, or the one under way as it stands. */
+bal_stage_result bal_trainer_stage_result(const bal_trainer *trainer, int32_t stage);
+/** Go through all stages once, so that what is wrong with a later one shows before the first step;
+ *  ends in the first. */
+BAL_WARN_UNUSED bal_status bal_trainer_check_stages(bal_trainer *trainer, bal_error *err);
+/** Weights for the first step of a run: model.init_from, where there is one. */
+BAL_WARN_UNUSED bal_status bal_trainer_start_weights(bal_trainer *trainer, bal_error *err);
+/** Class weights by class name, so that a wrong mapping can be seen at a glance:
+ *  class_weights.json, and a file for each stage after the first. */
+BAL_WARN_UNUSED bal_status bal_trainer_write_class_weights(const bal_trainer *trainer,
+                                                           bal_error *err);
+bool bal_trainer_has_next_stage(const bal_trainer *trainer);
+/** The stage under way is done: keep its best, go over to the next, write a checkpoint there. A run
+ *  killed in between ends this stage again. */
+BAL_WARN_UNUSED bal_status bal_trainer_next_stage(bal_trainer *trainer, bal_error *err);
+/** Load the best weights of the run into the store: those of the last stage that had an eligible
+ *  evaluation, and of the last stage also into its file. *ret_stage: which, -1: none had any. */
+BAL_WARN_UNUSED bal_status bal_trainer_restore_best(bal_trainer *trainer, int32_t *ret_stage,
+                                                    bal_error *err);
 
 /* ---- trainer.c ---- */
 
@@ -157,8 +202,14 @@ BAL_WARN_UNUSED bal_status bal_trainer_write_best(bal_trainer *trainer, bal_erro
 BAL_WARN_UNUSED bal_status bal_trainer_read_last(bal_trainer *trainer, bal_error *err);
 /** Cut the logs to the sizes that belong to the state. */
 BAL_WARN_UNUSED bal_status bal_trainer_cut_logs(bal_trainer *trainer, bal_error *err);
-/** Load the best weights into the store; BAL_ENOTFOUND when none was written. */
+/** Write the weights and statistics of the store as the best of the stage under way. */
+BAL_WARN_UNUSED bal_status bal_trainer_write_stage(bal_trainer *trainer, bal_error *err);
+/** Load the best weights of the stage under way into the store; BAL_ENOTFOUND when none was
+ *  written. */
 BAL_WARN_UNUSED bal_status bal_trainer_read_best(bal_trainer *trainer, bal_error *err);
+/** Load what a stage that has ended left. */
+BAL_WARN_UNUSED bal_status bal_trainer_read_stage(bal_trainer *trainer, int32_t stage,
+                                                  bal_error *err);
 
 /* ---- history.c ---- */
 

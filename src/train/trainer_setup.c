@@ -119,7 +119,8 @@ static bal_status prepare_program(bal_trainer *trainer, bal_error *err) {
     bal_batch first;
     BAL_TRY(bal_batcher_next(trainer->batches, &first, err));
     BAL_TRY(bal_network_prepare(trainer->network, &first, err));
-    return bal_batcher_seek(trainer->batches, trainer->state.epoch, trainer->state.batch, err);
+    return bal_batcher_seek(trainer->batches, bal_trainer_epoch(trainer), trainer->state.batch,
+                            err);
 }
 
 static bal_status fill_trainer(bal_trainer *trainer, bal_error *err) {
@@ -143,23 +144,8 @@ static bal_status fill_trainer(bal_trainer *trainer, bal_error *err) {
     return prepare_program(trainer, err);
 }
 
-bal_status bal_trainer_init(bal_trainer *trainer, const bal_recipe *recipe,
-                            const bal_dataset *dataset, bal_backend *backend,
-                            bal_run_folder *folder, const bal_train_hooks *hooks, bal_error *err) {
-    *trainer = (bal_trainer){
-        .recipe = recipe,
-        .dataset = dataset,
-        .backend = backend,
-        .folder = folder,
-        .hooks = hooks,
-        .started = bal_clock_seconds(),
-    };
-    bal_status status = fill_trainer(trainer, err);
-    if (status != BAL_OK) bal_trainer_release(trainer);
-    return status;
-}
-
-void bal_trainer_release(bal_trainer *trainer) {
+/** All that belongs to one stage. */
+static void release_stage(bal_trainer *trainer) {
     bal_batcher_free(trainer->batches);
     bal_eval_set_release(&trainer->val);
     bal_guard_free(trainer->guard);
@@ -167,5 +153,46 @@ void bal_trainer_release(bal_trainer *trainer) {
     bal_free(trainer->healthy.tensors);
     bal_text_release(&trainer->healthy.guard_memory);
     bal_free(trainer->rates);
+    trainer->batches = NULL;
+    trainer->val = (bal_eval_set){0};
+    trainer->guard = NULL;
+    trainer->network = NULL;
+    trainer->healthy = (bal_snapshot){0};
+    trainer->rates = NULL;
+    trainer->has_prior = false;
+}
+
+bal_status bal_trainer_enter_stage(bal_trainer *trainer, int32_t stage, bal_error *err) {
+    const bal_recipe *whole = trainer->whole;
+    release_stage(trainer);
+    trainer->recipe = whole->n_stages > 0 ? whole->stages[stage].recipe : whole;
+    if (whole->n_stages > 0) BAL_TRY(bal_dataset_use(trainer->dataset, trainer->recipe, err));
+    BAL_TRY(fill_trainer(trainer, err));
+    trainer->state.stage = stage;
+    return BAL_OK;
+}
+
+bal_status bal_trainer_init(bal_trainer *trainer, const bal_recipe *recipe, bal_dataset *dataset,
+                            bal_backend *backend, bal_run_folder *folder,
+                            const bal_train_hooks *hooks, bal_error *err) {
+    *trainer = (bal_trainer){
+        .whole = recipe,
+        .recipe = recipe,
+        .dataset = dataset,
+        .backend = backend,
+        .folder = folder,
+        .hooks = hooks,
+        .started = bal_clock_seconds(),
+    };
+    trainer->ended = bal_calloc((size_t)recipe->n_stages, sizeof *trainer->ended);
+    bal_status status = trainer->ended ? bal_trainer_enter_stage(trainer, 0, err)
+                                       : bal_fail_memory(err, sizeof *trainer->ended);
+    if (status != BAL_OK) bal_trainer_release(trainer);
+    return status;
+}
+
+void bal_trainer_release(bal_trainer *trainer) {
+    release_stage(trainer);
+    bal_free(trainer->ended);
     *trainer = (bal_trainer){0};
 }

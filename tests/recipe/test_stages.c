@@ -162,7 +162,7 @@ static void refusals(void **state) {
         {"stages:\n  - {name: x, heads: {side: {wieght: 1}}}\n",
          "t.yaml:12:30: unknown key 'wieght' in stages.x; did you mean 'weight'?"},
         {"stages:\n  - {name: x, heads: {side: {weight: 0}, value: {weight: 0}}}\n",
-         "t.yaml:12:38: the weights of all heads are 0"},
+         "t.yaml:12:58: the weights of all heads are 0"},
         {"stages:\n  - {name: x, heads: {side: {loss: huber}}}\n",
          "t.yaml:12:36: loss 'huber' does not fit head 'side'"},
         {"stages:\n  - {name: x, monitor: val.sied.loss}\n",

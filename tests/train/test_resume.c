@@ -138,6 +138,40 @@ static void resumes_runs_that_end_badly(void **unused) {
     check_each_step(STOPPED, BAL_OUTCOME_STOPPED, 3);
 }
 
+/* Three stages: another optimiser, schedule, batch size and class weights, frozen weights, an early
+ * stop that counts anew, a start from the first of them; checkpoints that do not fall on ends. */
+#define STAGES                                                                                     \
+    "train.epochs=2|stages=[{name: one, schedule: {kind: plateau, patience: 1}}, {name: two, "     \
+    "train: {epochs: 9, batch_size: 37}, stop: {patience: 2}, optimizer: {kind: momentum, lr: "    \
+    "0.01}, heads: {label: {class_weights: {kind: inverse}}}, model: {freeze: "                    \
+    "['backbone.0.*']}}, "                                                                         \
+    "{name: three, init_from: one, train: {epochs: 3}, monitor: val.label.loss}]"
+
+static void resumes_in_every_stage(void **unused) {
+    check_each_step(STAGES, BAL_OUTCOME_DONE, 1);
+    check_each_step(STAGES "|checkpoint.every_epochs=2|train.eval_every=2", BAL_OUTCOME_DONE, 3);
+    check_each_step(STAGES "|checkpoint={every_seconds: 1.0e-6, every_epochs: 100, keep: 1}",
+                    BAL_OUTCOME_DONE, 3);
+    check_pieces(STAGES, BAL_OUTCOME_DONE, 1);
+}
+
+/* A rollback in each stage: remedies of the first stay in force, the second goes on behind them. */
+#define STAGES_BACK                                                                                \
+    "train.epochs=5|schedule={kind: step, at: {2: 800}}|guard={policy: warn, max_rollbacks: 4, "   \
+    "rules: ['train.label.loss > 2 -> recover'], remedies: [{batch_size: 2.0}, {lr: 0.001}, "      \
+    "{clip_norm: 0.5}, {lr: 0.001}]}|stages=[{name: one}, {name: two, schedule: {at: {1: "         \
+    "800000}}}]"
+
+static void resumes_around_rollbacks_of_stages(void **unused) {
+    kit k;
+    kit_init(&k);
+    k.overrides = STAGES_BACK;
+    assert_int_equal(kit_must_train(&k, "run"), BAL_OUTCOME_DONE);
+    assert_int_equal(k.rollbacks, 4);
+    kit_release(&k);
+    check_each_step(STAGES_BACK, BAL_OUTCOME_DONE, 3);
+}
+
 /** As if the process had died after the last checkpoint, while it was finishing. */
 static void unfinish(const kit *k, const char *name) {
     static const char *const files[] = {BAL_RUN_SUMMARY, BAL_RUN_MODEL, BAL_RUN_HEALTH,
@@ -311,6 +345,8 @@ int main(void) {
         cmocka_unit_test(resumes_between_timed_checkpoints),
         cmocka_unit_test(resumes_around_rollbacks_in_mid_epoch),
         cmocka_unit_test(resumes_around_rollbacks_at_evaluations),
+        cmocka_unit_test(resumes_in_every_stage),
+        cmocka_unit_test(resumes_around_rollbacks_of_stages),
         cmocka_unit_test(resumes_runs_that_end_badly),
         cmocka_unit_test(finishes_what_was_left_unfinished),
         cmocka_unit_test(a_complete_run_is_left_alone),
