@@ -12,7 +12,7 @@ enum { OPEN_ROWS_MAX = 30, HEAD_COLUMNS_MAX = 5 };
 typedef struct evaluation_table {
     const json_t *rows;
     size_t n;
-    bool has_attempts, has_stages, has_lr, has_seconds;
+    bool has_attempts, has_stages, has_stage_epochs, has_lr, has_seconds;
     bool *undone; /* [n] */
     size_t n_columns;
 } evaluation_table;
@@ -85,6 +85,7 @@ static bool study(bal_page *page, evaluation_table *table) {
         .n = json_array_size(page->rows),
         .has_attempts = varies(page->rows, "attempt"),
         .has_stages = varies(page->rows, "stage"),
+        .has_stage_epochs = has_any(page->rows, "stage_epoch"),
         .has_lr = has_any(page->rows, "lr"),
         .has_seconds = has_any(page->rows, "seconds"),
     };
@@ -121,6 +122,7 @@ static void write_titles(bal_page *page, evaluation_table *table) {
         {"step", true},
         {"attempt", table->has_attempts},
         {"stage", table->has_stages},
+        {"of stage", table->has_stage_epochs},
         {"lr", table->has_lr},
         {"train loss", true},
     };
@@ -189,6 +191,7 @@ static void write_row(bal_page *page, const evaluation_table *table, size_t i) {
     bal_page_cell(page, bal_figure_count(bal_page_number(row, "step")));
     if (table->has_attempts) write_word(page, json_object_get(row, "attempt"));
     if (table->has_stages) write_word(page, json_object_get(row, "stage"));
+    if (table->has_stage_epochs) write_word(page, json_object_get(row, "stage_epoch"));
     if (table->has_lr) bal_page_cell(page, bal_figure_short(bal_page_number(row, "lr")));
     bal_page_cell(page, bal_figure_loss(bal_page_number(json_object_get(row, "train"), "loss")));
     for (size_t h = 0; h < page->n_heads; h++) {
@@ -240,6 +243,42 @@ static void write_table(bal_page *page, evaluation_table *table) {
     bal_html_close(html);
 }
 
+/** A row per stage: how long it took, and the best that it came to. */
+static void write_stages(bal_page *page) {
+    static const char *const titles[] = {"stage", "epochs", "steps", "best epoch", "value", "of"};
+    bal_html *html = &page->html;
+    const json_t *stages = json_object_get(page->summary, "stages");
+    if (json_array_size(stages) == 0) return;
+    bal_html_element(html, "p", NULL,
+                     "Each stage starts from the best of the one before, or from what its "
+                     "init_from says; its epochs count from 1.");
+    bal_html_open(html, "div", "scroll");
+    bal_html_open(html, "table", "log");
+    bal_html_open(html, "thead", NULL);
+    bal_html_open(html, "tr", NULL);
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        write_title(page, titles[i], "number", 1, 1);
+    bal_html_close(html);
+    bal_html_close(html);
+    bal_html_open(html, "tbody", NULL);
+    for (size_t i = 0; i < json_array_size(stages); i++) {
+        const json_t *stage = json_array_get(stages, i);
+        const json_t *monitor = json_object_get(stage, "monitor");
+        double best = bal_page_number(stage, "best_epoch");
+        bal_html_open(html, "tr", NULL);
+        write_word(page, json_object_get(stage, "name"));
+        bal_page_cell(page, bal_figure_count(bal_page_number(stage, "epochs")));
+        bal_page_cell(page, bal_figure_count(bal_page_number(stage, "steps")));
+        bal_page_cell(page, bal_figure_short(best > 0 ? best : NAN));
+        bal_page_cell(page, bal_figure_fixed(bal_page_number(monitor, "value"), 4));
+        write_word(page, json_object_get(monitor, "name"));
+        bal_html_close(html);
+    }
+    bal_html_close(html);
+    bal_html_close(html);
+    bal_html_close(html);
+}
+
 void bal_page_evaluations(bal_page *page) {
     bal_html *html = &page->html;
     evaluation_table table;
@@ -251,6 +290,7 @@ void bal_page_evaluations(bal_page *page) {
     bal_html_element(html, "p", NULL,
                      "Each row is one evaluation of the validation rows; training loss is the mean "
                      "since the one before, with class weights and dropout.");
+    write_stages(page);
     bool is_long = table.n > OPEN_ROWS_MAX;
     if (is_long) {
         bal_html_open(html, "details", NULL);

@@ -15,7 +15,7 @@
 #include "report/plot.h"
 #include "train/run_folder.h"
 
-enum { SERIES_MAX = 8, MARKS_MAX = 12 };
+enum { SERIES_MAX = 8, MARKS_MAX = 24 };
 
 /** What all pictures of a run share. */
 typedef struct run_material {
@@ -25,7 +25,7 @@ typedef struct run_material {
     size_t n;
     double *x; /* [n] epochs, or evaluations in the order made when the run rolled back */
     bool rolled_back;
-    bal_plot_mark marks[MARKS_MAX]; /* one per rollback: what made it necessary */
+    bal_plot_mark marks[MARKS_MAX]; /* rollbacks: what made them necessary; stages: their names */
     size_t n_marks;
     bal_arena arena;
 } run_material;
@@ -72,20 +72,36 @@ static const char *cause_of(const run_material *run, size_t n) {
     return NULL;
 }
 
+static const char *stage_of(const run_material *run, size_t row) {
+    const char *stage = json_string_value(json_object_get(json_array_get(run->rows, row), "stage"));
+    return stage ? stage : "";
+}
+
+static void add_mark(run_material *run, double at, const char *label) {
+    if (run->n_marks == MARKS_MAX) return;
+    run->marks[run->n_marks++] = (bal_plot_mark){.at = at, .label = label};
+}
+
+/** A stage begins after the last epoch of the one before. */
+static void mark_stages(run_material *run) {
+    for (size_t i = 1; i < run->n; i++)
+        if (strcmp(stage_of(run, i), stage_of(run, i - 1)) != 0)
+            add_mark(run, run->x[i - 1] + 0.5, stage_of(run, i));
+}
+
 /** Where curves stand. Epochs run backwards at a rollback, so a run that had one is drawn over its
  *  evaluations instead, in the order made. */
 static void place_rows(run_material *run) {
+    size_t rollbacks = 0;
     for (size_t i = 1; i < run->n; i++)
         if (attempt_of(run, i) != attempt_of(run, i - 1)) {
             run->rolled_back = true;
-            if (run->n_marks == MARKS_MAX) continue;
-            run->marks[run->n_marks] =
-                (bal_plot_mark){.at = (double)i + 0.5, .label = cause_of(run, run->n_marks)};
-            run->n_marks++;
+            add_mark(run, (double)i + 0.5, cause_of(run, rollbacks++));
         }
     for (size_t i = 0; i < run->n; i++)
         run->x[i] =
             run->rolled_back ? (double)i + 1 : number_of(json_array_get(run->rows, i), "epoch");
+    mark_stages(run);
 }
 
 static bal_status load(run_material *run, const char *folder, bal_error *err) {

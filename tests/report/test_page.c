@@ -371,6 +371,24 @@ static void stages_and_heads_get_columns(void **state) {
     never_says(">attempt<");
 }
 
+static void stages_have_a_table_of_their_own(void **state) {
+    put("summary.json", "{\"name\": \"r\", \"status\": \"ok\", \"epochs\": 3, \"best_epoch\": 3,"
+                        " \"monitor\": {\"name\": \"val.kind.mcc\", \"value\": 0.75}, \"stages\":"
+                        " [{\"name\": \"<b>\", \"epochs\": 1, \"steps\": 4000, \"best_epoch\": 0,"
+                        " \"monitor\": {\"name\": \"val.kind.accuracy\", \"value\": \"NaN\"}},"
+                        " {\"name\": \"whole\", \"epochs\": 2, \"steps\": 8, \"best_epoch\": 2,"
+                        " \"monitor\": {\"name\": \"val.kind.mcc\", \"value\": 0.75}}]}");
+    put("metrics.jsonl",
+        "{\"epoch\": 1, \"stage\": \"<b>\", \"stage_epoch\": 1, \"val\": {\"kind\":"
+        " {\"accuracy\": 0.5}}}\n"
+        "{\"epoch\": 3, \"stage\": \"whole\", \"stage_epoch\": 2, \"val\": {\"kind\":"
+        " {\"accuracy\": 0.5}}}\n");
+    make_page();
+    in_order((const char *[]){">best epoch<", "&lt;b&gt;", "4\u202f000", "val.kind.accuracy",
+                              ">whole<", "0.7500", "val.kind.mcc", ">of stage<", "&lt;b&gt;",
+                              ">whole</td><td class=\"number\">2</td>", NULL});
+}
+
 static void many_evaluations_are_folded(void **state) {
     bal_text rows = {0};
     for (int i = 1; i <= 31; i++)
@@ -629,6 +647,7 @@ int main(void) {
         CASE(pictures_are_those_of_the_folder),
         CASE(evaluations_show_what_was_undone),
         CASE(stages_and_heads_get_columns),
+        CASE(stages_have_a_table_of_their_own),
         CASE(many_evaluations_are_folded),
         CASE(worst_classes_come_first),
         CASE(many_incidents_are_folded),
