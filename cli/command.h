@@ -36,8 +36,8 @@ typedef struct bal_command {
 } bal_command;
 
 extern const bal_command bal_command_train, bal_command_resume, bal_command_eval,
-    bal_command_predict, bal_command_show, bal_command_runs, bal_command_list, bal_command_schema,
-    bal_command_doctor, bal_command_init, bal_command_version;
+    bal_command_predict, bal_command_signal, bal_command_show, bal_command_runs, bal_command_list,
+    bal_command_schema, bal_command_doctor, bal_command_init, bal_command_version;
 
 /** All of them, NULL-terminated, in the order of the overview. */
 extern const bal_command *const bal_command_table[];
