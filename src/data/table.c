@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/series_simulator.h"
 #include "data/simulator.h"
 #include "data/table_source.h"
 
@@ -78,6 +79,10 @@ bal_status bal_table_source_failed(bal_status status, const char *path, bal_erro
 
 static bal_status unknown_simulator(const char *name, bal_error *err) {
     const char *names[16] = {NULL};
+    if (bal_series_simulator_find(name))
+        return bal_fail(err, BAL_ERECIPE,
+                        "simulator '%s' makes a series, not a table; use it with kind: sequence",
+                        name);
     for (size_t i = 0; bal_simulator_table[i] && i + 1 < sizeof names / sizeof *names; i++)
         names[i] = bal_simulator_table[i]->name;
     const char *nearest = bal_text_nearest(name, names);

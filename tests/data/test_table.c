@@ -532,6 +532,8 @@ static void simulated(void **state) {
     refuse(&options, "5 classes and 4 samples");
     options.simulator = "hand_landmark";
     refuse_as(&options, BAL_ERECIPE, "did you mean 'hand_landmarks'");
+    options.simulator = "crash_fair";
+    refuse_as(&options, BAL_ERECIPE, "makes a series, not a table; use it with kind: sequence");
     options.simulator = NULL;
     refuse_as(&options, BAL_ERECIPE, "no simulator is called ''; there is 'hand_landmarks'");
 }
