@@ -330,7 +330,8 @@ static void report_end(inquiry *q, double skill) {
 
 static bal_status run_as_it_is(inquiry *q, bal_error *err) {
     bal_signal_fit fit;
-    BAL_TRY(bal_signal_fit_run(&fit, q->recipe, q->dataset, q->backend, &q->watch, err));
+    BAL_TRY(bal_signal_fit_run(&fit, q->recipe, q->recipe->seed, q->dataset, q->backend, &q->watch,
+                               err));
     bal_status status = judge(q, &fit, err);
     bal_signal_fit_release(&fit);
     if (status == BAL_OK) report_end(q, q->signal->heads[q->signal->judged].skill);
@@ -340,14 +341,13 @@ static bal_status run_as_it_is(inquiry *q, bal_error *err) {
 /** Run number `run` from 0: shuffled labels, and weights and batches of another seed. */
 static bal_status run_shuffled(inquiry *q, const saved_labels *saved, int32_t run, bal_error *err) {
     bal_signal_fit fit;
-    bal_recipe recipe = *q->recipe; /* borrows all but the seed */
-    recipe.seed += run + 1;
+    int64_t seed = q->recipe->seed + (int64_t)bal_signal_stages(q->recipe) * (run + 1);
     q->watch.progress.run = run + 1;
-    q->watch.progress.epoch = 0;
     for (int part = BAL_SPLIT_TRAIN; part <= BAL_SPLIT_VAL; part++)
         BAL_TRY(shuffle_part(q, saved, part, (uint64_t)(2 * run + part) + bal_hash_name("signal"),
                              err));
-    bal_status status = bal_signal_fit_run(&fit, &recipe, q->dataset, q->backend, &q->watch, err);
+    bal_status status =
+        bal_signal_fit_run(&fit, q->recipe, seed, q->dataset, q->backend, &q->watch, err);
     if (status == BAL_OK) {
         status = note_shuffled(q, &fit, run, err);
         bal_signal_fit_release(&fit);
@@ -403,7 +403,8 @@ static bal_status name_heads(inquiry *q, bal_error *err) {
     bal_signal *signal = q->signal;
     const bal_dataset *dataset = q->dataset;
     bal_metric_path monitor;
-    BAL_TRY(bal_metric_path_parse(q->recipe->monitor, &monitor, err));
+    const bal_recipe *last = bal_signal_stage(q->recipe, bal_signal_stages(q->recipe) - 1);
+    BAL_TRY(bal_metric_path_parse(last->monitor, &monitor, err));
     signal->n_heads = dataset->n_heads;
     signal->name = bal_arena_strdup(&signal->arena, q->recipe->name);
     signal->heads =
@@ -417,7 +418,8 @@ static bal_status name_heads(inquiry *q, bal_error *err) {
             bal_arena_alloc(&signal->arena, (size_t)signal->runs + 1, sizeof *head->shuffled);
         if (!head->name || !head->shuffled) return bal_fail_memory(err, sizeof *head->shuffled);
         head->kind = data->recipe->kind;
-        head->trained = data->recipe->weight != 0;
+        for (int32_t stage = 0; stage < bal_signal_stages(q->recipe); stage++)
+            head->trained |= bal_signal_stage(q->recipe, stage)->heads[h].weight != 0;
         head->prior_balanced_accuracy = data->labels ? 1.0 / data->classes.count : NAN;
         if (strcmp(head->name, monitor.head) == 0) signal->judged = h;
         BAL_TRY(bal_signal_truth_init(&q->truth[h], data, dataset->split.rows[BAL_SPLIT_TEST],
@@ -434,10 +436,10 @@ static bal_status plan_epochs(inquiry *q, bal_error *err) {
     BAL_TRY(bal_signal_measure(q->recipe, q->dataset, q->backend, &cost, err));
     double runs = signal->runs + 1;
     double epochs = floor((signal->refits ? budget_refits : budget) / (runs * cost.work));
-    double most = (double)q->recipe->train.epochs;
-    signal->recipe_epochs = q->recipe->train.epochs;
-    signal->epochs = (int64_t)fmax(1, fmin(epochs, most));
-    if (options->full) signal->epochs = q->recipe->train.epochs;
+    signal->recipe_epochs = bal_signal_epochs(q->recipe);
+    signal->epochs =
+        (int64_t)fmax(bal_signal_stages(q->recipe), fmin(epochs, (double)signal->recipe_epochs));
+    if (options->full) signal->epochs = signal->recipe_epochs;
     if (options->epochs > 0) signal->epochs = options->epochs;
     q->watch.progress = (bal_signal_progress){
         .runs = signal->runs,

@@ -189,6 +189,7 @@ static bal_status report(bal_signal_watch *watch, bal_error *err) {
     return BAL_OK;
 }
 
+/** The epochs of one stage; those before it count in what is told and kept. */
 static bal_status train(bal_signal_fit *fit, loop *l, looker *look, bal_signal_watch *watch,
                         bal_error *err) {
     const bal_signal_options *options = watch->options;
@@ -199,27 +200,109 @@ static bal_status train(bal_signal_fit *fit, loop *l, looker *look, bal_signal_w
                 return bal_fail(err, BAL_ECANCELED, "cancelled");
             BAL_TRY(take_step(l, err));
         }
-        if (l->finite) BAL_TRY(evaluate(fit, l, look, epoch, err));
-        watch->progress.epoch = epoch;
+        watch->progress.epoch++;
+        if (l->finite) BAL_TRY(evaluate(fit, l, look, watch->progress.epoch, err));
         BAL_TRY(report(watch, err));
     }
     return BAL_OK;
 }
 
-bal_status bal_signal_fit_run(bal_signal_fit *fit, const bal_recipe *recipe,
-                              const bal_dataset *dataset, bal_backend *backend,
-                              bal_signal_watch *watch, bal_error *err) {
-    loop l = {
-        .recipe = recipe, .dataset = dataset, .epochs = watch->progress.epochs, .finite = true};
+/* ---- stages ---- */
+
+int32_t bal_signal_stages(const bal_recipe *recipe) {
+    return recipe->n_stages > 0 ? recipe->n_stages : 1;
+}
+
+const bal_recipe *bal_signal_stage(const bal_recipe *recipe, int32_t stage) {
+    return recipe->n_stages > 0 ? recipe->stages[stage].recipe : recipe;
+}
+
+int64_t bal_signal_epochs(const bal_recipe *recipe) {
+    int64_t epochs = 0;
+    for (int32_t stage = 0; stage < bal_signal_stages(recipe); stage++)
+        epochs += bal_signal_stage(recipe, stage)->train.epochs;
+    return epochs;
+}
+
+/** Of `total` epochs those before a stage, in proportion to the recipe's. */
+static int64_t epochs_before(const bal_recipe *recipe, int32_t stage, int64_t total) {
+    double before = 0;
+    for (int32_t s = 0; s < stage; s++)
+        before += (double)bal_signal_stage(recipe, s)->train.epochs;
+    return llround((double)total * before / (double)bal_signal_epochs(recipe));
+}
+
+/** The model's tensors of one network into another of the same names, where they are of one size.
+ */
+static bal_status carry_weights(bal_network *from, bal_network *to, bal_error *err) {
+    const bal_store *source = bal_network_store(from);
+    bal_store *target = bal_network_store(to);
+    for (size_t i = 0; i < target->n_entries; i++) {
+        const bal_store_entry *entry = &target->entries[i];
+        const bal_store_entry *before = bal_store_find(source, entry->name);
+        if (entry->role != BAL_ROLE_PARAMETER && entry->role != BAL_ROLE_STATISTIC) continue;
+        if (!before || before->bytes != entry->bytes) continue;
+        void *bytes = bal_calloc(1, entry->bytes);
+        if (!bytes) return bal_fail_memory(err, entry->bytes);
+        bal_status status = bal_store_read(source, before, bytes, err);
+        if (status == BAL_OK) status = bal_store_write(target, entry, bytes, err);
+        bal_free(bytes);
+        BAL_TRY(status);
+    }
+    return BAL_OK;
+}
+
+/** What the stages of one run share. */
+typedef struct course {
+    const bal_recipe *recipe; /* the whole */
+    int64_t seed;
+    bal_dataset *dataset;
+    bal_backend *backend;
+    bal_network **done; /* [stages] networks of the stages that are over */
+} course;
+
+static bal_status run_stage(bal_signal_fit *fit, course *c, int32_t stage, bal_signal_watch *watch,
+                            bal_error *err) {
+    bal_recipe recipe = *bal_signal_stage(c->recipe, stage); /* borrows all but the seed */
+    int64_t total = watch->progress.epochs;
+    int32_t from = c->recipe->n_stages > 0 ? c->recipe->stages[stage].from : -1;
+    loop l = {.recipe = &recipe, .dataset = c->dataset, .finite = true};
     looker look = {0};
     bal_status status;
-    BAL_TRY_OUT(init_fit(fit, dataset, err));
-    BAL_TRY_OUT(fill_loop(&l, backend, &watch->options->log, err));
-    BAL_TRY_OUT(init_looker(&look, &l, backend, err));
-    status = train(fit, &l, &look, watch, err);
+    recipe.seed = c->seed + stage; /* another order of rows, other dropout */
+    l.epochs = epochs_before(c->recipe, stage + 1, total) - epochs_before(c->recipe, stage, total);
+    BAL_TRY_OUT(bal_dataset_use(c->dataset, bal_signal_stage(c->recipe, stage), err));
+    BAL_TRY_OUT(fill_loop(&l, c->backend, &watch->options->log, err));
+    if (from >= 0) BAL_TRY_OUT(carry_weights(c->done[from], l.network, err));
+    BAL_TRY_OUT(init_looker(&look, &l, c->backend, err));
+    BAL_TRY_OUT(train(fit, &l, &look, watch, err));
+    c->done[stage] = l.network;
+    l.network = NULL;
 out:
     release_looker(&look);
     release_loop(&l);
+    return status;
+}
+
+bal_status bal_signal_fit_run(bal_signal_fit *fit, const bal_recipe *recipe, int64_t seed,
+                              bal_dataset *dataset, bal_backend *backend, bal_signal_watch *watch,
+                              bal_error *err) {
+    int32_t stages = bal_signal_stages(recipe);
+    course c = {.recipe = recipe, .seed = seed, .dataset = dataset, .backend = backend};
+    bal_status status;
+    watch->progress.epoch = 0;
+    BAL_TRY_OUT(init_fit(fit, dataset, err));
+    c.done = bal_calloc((size_t)stages, sizeof *c.done);
+    if (!c.done) {
+        status = bal_fail_memory(err, (size_t)stages * sizeof *c.done);
+        goto out;
+    }
+    for (int32_t stage = 0; stage < stages; stage++)
+        BAL_TRY_OUT(run_stage(fit, &c, stage, watch, err));
+out:
+    for (int32_t stage = 0; c.done && stage < stages; stage++)
+        bal_network_free(c.done[stage]);
+    bal_free(c.done);
     if (status != BAL_OK) bal_signal_fit_release(fit);
     return status;
 }
@@ -243,13 +326,14 @@ static bal_status time_epoch(loop *l, bal_signal_fit *fit, looker *look, double 
     return BAL_OK;
 }
 
-bal_status bal_signal_measure(const bal_recipe *recipe, const bal_dataset *dataset,
-                              bal_backend *backend, bal_signal_cost *ret_cost, bal_error *err) {
+static bal_status measure_stage(const bal_recipe *recipe, bal_dataset *dataset,
+                                bal_backend *backend, bal_signal_cost *ret_cost, bal_error *err) {
     loop l = {.recipe = recipe, .dataset = dataset, .epochs = 1, .finite = true};
     const bal_log_sink silent = {0};
     bal_signal_fit fit = {0};
     looker look = {0};
     bal_status status;
+    BAL_TRY_OUT(bal_dataset_use(dataset, recipe, err));
     BAL_TRY_OUT(init_fit(&fit, dataset, err));
     BAL_TRY_OUT(fill_loop(&l, backend, &silent, err));
     /* Forward and backward, a multiplication and an addition each: 6 per weight and row. */
@@ -263,4 +347,20 @@ out:
     release_looker(&look);
     release_loop(&l);
     return status;
+}
+
+bal_status bal_signal_measure(const bal_recipe *recipe, bal_dataset *dataset, bal_backend *backend,
+                              bal_signal_cost *ret_cost, bal_error *err) {
+    bal_signal_cost cost = {0};
+    double all = (double)bal_signal_epochs(recipe);
+    for (int32_t stage = 0; stage < bal_signal_stages(recipe); stage++) {
+        const bal_recipe *part = bal_signal_stage(recipe, stage);
+        double share = (double)part->train.epochs / all;
+        bal_signal_cost one;
+        BAL_TRY(measure_stage(part, dataset, backend, &one, err));
+        cost.work += share * one.work;
+        cost.seconds += share * one.seconds;
+    }
+    *ret_cost = cost;
+    return BAL_OK;
 }

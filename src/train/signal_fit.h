@@ -30,19 +30,28 @@ typedef struct bal_signal_watch {
 } bal_signal_watch;
 
 /** Train on the dataset's training rows and look at its validation and test rows after every
- *  evaluation. Test rows choose nothing. A run whose loss stops being finite ends early. */
+ *  evaluation.  Test rows choose nothing. Stages go on from the last weights of the one before,
+ * with the class weights of their own, and share the epochs as in the recipe. A run whose loss
+ * stops being finite ends early. */
 BAL_WARN_UNUSED bal_status bal_signal_fit_run(bal_signal_fit *fit, const bal_recipe *recipe,
-                                              const bal_dataset *dataset, bal_backend *backend,
-                                              bal_signal_watch *watch, bal_error *err);
+                                              int64_t seed, bal_dataset *dataset,
+                                              bal_backend *backend, bal_signal_watch *watch,
+                                              bal_error *err);
 void bal_signal_fit_release(bal_signal_fit *fit);
 
-/** What an epoch costs: arithmetic, the same everywhere, from which the budget follows; and
- * seconds, measured here, for the estimate. */
+/** A recipe without stages is its own only stage. */
+int32_t bal_signal_stages(const bal_recipe *recipe);
+const bal_recipe *bal_signal_stage(const bal_recipe *recipe, int32_t stage);
+/** Epochs of all stages. */
+int64_t bal_signal_epochs(const bal_recipe *recipe);
+
+/** What an epoch, of all stages by their shares, costs: arithmetic, the same everywhere, from which
+ * the budget follows; and seconds, measured here, for the estimate. */
 typedef struct bal_signal_cost {
     double work; /* multiplications and additions, steps' overhead as if it were some */
     double seconds;
 } bal_signal_cost;
-BAL_WARN_UNUSED bal_status bal_signal_measure(const bal_recipe *recipe, const bal_dataset *dataset,
+BAL_WARN_UNUSED bal_status bal_signal_measure(const bal_recipe *recipe, bal_dataset *dataset,
                                               bal_backend *backend, bal_signal_cost *ret_cost,
                                               bal_error *err);
 
