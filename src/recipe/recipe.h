@@ -158,8 +158,12 @@ typedef struct bal_recipe_stop {
 } bal_recipe_stop;
 
 typedef struct bal_recipe_remedy {
-    const char *kind; /* lr | clip_norm | class_weight_multiplier | batch_size | reshuffle */
-    double factor;    /* lr, class_weight_multiplier, batch_size: ×; clip_norm: the norm itself */
+    const char *kind; /* lr | clip_norm | class_weight_multiplier | focal_gamma | batch_size |
+                         reshuffle | fallback */
+    double factor;    /* all others: ×; clip_norm: the norm itself */
+    struct {
+        double lr, clip_norm, batch_size; /* instead of what is in force; 0: as it is */
+    } fallback;
     bal_place place;
 } bal_recipe_remedy;
 

@@ -311,6 +311,25 @@ bal_status bal_recipe_read_rules(bal_recipe_reader *r, const bal_recipe_field *f
 
 static const char remedies_section[] = "guard.remedies[]";
 
+/* A fragment of a recipe: what can change without another network. It must change something. */
+static bal_status read_fallback(bal_recipe_reader *r, const bal_recipe_field *field,
+                                bal_recipe_remedy *remedy, bal_yaml_node *list) {
+    if (field->node->kind != BAL_YAML_MAPPING)
+        return bal_recipe_fail_type(r, field, "a mapping such as {optimizer: {lr: 1.0e-4}}");
+    bal_yaml_node *map = bal_recipe_keep_place(bal_yaml_new_map(r->arena), field->node);
+    bal_yaml_node *values = bal_yaml_new_map(r->arena);
+    if (!map || !values) return bal_recipe_fail_memory(r);
+    BAL_TRY(bal_recipe_read_section(r, field->key->path, field, values));
+    double size = remedy->fallback.batch_size;
+    if (size != floor(size)) return bal_recipe_fail_type(r, field, "a whole number as batch_size");
+    if (remedy->fallback.lr == 0 && remedy->fallback.clip_norm == 0 && size == 0)
+        return bal_recipe_fail_type(
+            r, field, "one of optimizer.lr, optimizer.clip_norm and train.batch_size");
+    if (!bal_yaml_set(r->arena, map, remedy->kind, values) || !bal_yaml_append(list, map))
+        return bal_recipe_fail_memory(r);
+    return BAL_OK;
+}
+
 static bal_status read_remedy(bal_recipe_reader *r, const bal_recipe_field *f,
                               const bal_yaml_node *node, bal_recipe_remedy *remedy,
                               bal_yaml_node *list) {
@@ -328,7 +347,9 @@ static bal_status read_remedy(bal_recipe_reader *r, const bal_recipe_field *f,
                                     known.name);
     remedy->kind = bal_schema_name(key);
     remedy->place = bal_recipe_place(node);
-    item = (bal_recipe_field){.key = key, .where = key->path, .node = entry, .base = remedy};
+    item = (bal_recipe_field){
+        .key = key, .where = key->path, .node = entry, .base = remedy, .applies = true};
+    if (key->type == BAL_SCHEMA_SECTION) return read_fallback(r, &item, remedy, list);
     BAL_TRY(bal_recipe_read_number(r, &item, entry, &remedy->factor));
     bal_yaml_node *map = bal_recipe_keep_place(bal_yaml_new_map(r->arena), node);
     bal_yaml_node *factor = bal_yaml_new_number(r->arena, remedy->factor);

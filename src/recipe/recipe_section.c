@@ -32,7 +32,8 @@ static bal_status fail_unknown(const bal_recipe_reader *r, const bal_yaml_node *
         return bal_recipe_fail(r, place, "unknown key '%s' in %s; did you mean '%s'?", entry->key,
                                title, nearest);
     const char *other = elsewhere(entry->key);
-    if (other)
+    bool fragment = other && strcmp(other, entry->key) == 0 && strchr(where, '[');
+    if (other && !fragment)
         return bal_recipe_fail(r, place, "unknown key '%s' in %s; did you mean '%s'?", entry->key,
                                title, other);
     return bal_recipe_fail(r, place, "unknown key '%s' in %s; known are %s", entry->key, title,

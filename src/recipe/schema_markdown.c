@@ -56,8 +56,9 @@ static const char *const type_words[BAL_SCHEMA_TYPE_COUNT] = {
     [BAL_SCHEMA_CLASS_VALUES] = "{class: number} or list",
     [BAL_SCHEMA_DETECTORS] = "mapping",
     [BAL_SCHEMA_RULES] = "list of rules",
-    [BAL_SCHEMA_REMEDIES] = "list of {remedy: number}",
+    [BAL_SCHEMA_REMEDIES] = "list of {remedy: value}",
     [BAL_SCHEMA_STAGES] = "list of stages",
+    [BAL_SCHEMA_SECTION] = "mapping",
 };
 
 /* In a table's cell a bar would end the cell, in code too. */
@@ -146,15 +147,21 @@ static void put_described(bal_text *out, const char *section) {
         if (key->described) put_summaries(out, key->names);
 }
 
+static void put_remedy(bal_text *out, const bal_schema_key *key) {
+    bal_text_printf(out, "| `%s` | ", key->path + strlen("guard.remedies[]."));
+    put_value(out, key);
+    bal_text_printf(out, " | %s |\n", key->help);
+    const bal_schema_key *inner = NULL;
+    while (key->type == BAL_SCHEMA_SECTION && (inner = bal_schema_next(key->path, inner)))
+        put_remedy(out, inner);
+}
+
 static void put_remedies(bal_text *out) {
     bal_text_puts(out, "\n### Remedies\n\nEntries of `guard.remedies`, one key each.\n");
     bal_text_puts(out, "\n| remedy | value | meaning |\n|---|---|---|\n");
     const bal_schema_key *key = NULL;
-    while ((key = bal_schema_next("guard.remedies[]", key))) {
-        bal_text_printf(out, "| `%s` | ", bal_schema_name(key));
-        put_value(out, key);
-        bal_text_printf(out, " | %s |\n", key->help);
-    }
+    while ((key = bal_schema_next("guard.remedies[]", key)))
+        put_remedy(out, key);
 }
 
 static void put_option(bal_text *out, const bal_detector_option *option) {

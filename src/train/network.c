@@ -47,6 +47,19 @@ bal_status bal_network_set_class_weights(bal_network *network, int32_t head, con
     return BAL_OK;
 }
 
+void bal_network_set_gamma_scale(bal_network *network, double scale) {
+    if (scale == network->gamma_scale) return;
+    network->gamma_scale = scale;
+    size_t kept = 0;
+    for (size_t i = 0; i < network->n_programs; i++) {
+        if (network->programs[i].training)
+            bal_network_program_release(&network->programs[i]);
+        else
+            network->programs[kept++] = network->programs[i];
+    }
+    network->n_programs = kept;
+}
+
 /* ---- parameter groups ---- */
 
 int32_t bal_network_group_of(const bal_network *network, const char *name) {
@@ -288,6 +301,7 @@ bal_status bal_network_new(const bal_recipe *recipe, const bal_dataset *dataset,
     network->recipe = recipe;
     network->dataset = dataset;
     network->backend = backend;
+    network->gamma_scale = 1;
     bal_status status = fill_network(network, err);
     if (status != BAL_OK) {
         bal_network_free(network);

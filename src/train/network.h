@@ -66,6 +66,10 @@ BAL_WARN_UNUSED bal_status bal_network_evaluate(bal_network *network, const bal_
 BAL_WARN_UNUSED bal_status bal_network_set_class_weights(bal_network *network, int32_t head,
                                                          const double *weights, bal_error *err);
 
+/** Factor on gamma of focal losses that are trained on, from now on; 1 at the start. The raw losses
+ * of evaluations keep the recipe's. Programs for training are made anew when it changes. */
+void bal_network_set_gamma_scale(bal_network *network, double scale);
+
 /** Reset and read the peak activity of relu units: the share that stayed 0. NaN when there are
  * none. */
 BAL_WARN_UNUSED bal_status bal_network_reset_activity(bal_network *network, bal_error *err);

@@ -28,6 +28,7 @@ struct bal_network {
     bal_model_options model;
     bal_optimizer_options *groups;
     int32_t n_groups;
+    double gamma_scale;   /* of focal losses, training */
     bal_buffer *controls; /* rng, hyper-parameters per group, class weights per head */
     bal_network_program *programs;
     size_t n_programs, programs_capacity;

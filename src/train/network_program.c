@@ -91,7 +91,9 @@ static void build_losses(bal_network *network, bal_network_program *made, bool w
     for (int32_t h = 0; h < network->dataset->n_heads; h++) {
         const bal_head_data *head = &network->dataset->heads[h];
         bal_loss_options options = bal_recipe_head_loss(head->recipe);
-        if (!weighted) {
+        if (weighted) {
+            options.gamma *= network->gamma_scale;
+        } else {
             options.alpha = -1;
             options.label_smoothing = 0;
         }

@@ -61,11 +61,27 @@ static bal_status apply_batches(bal_trainer *trainer, bal_error *err) {
 
 bal_status bal_trainer_apply_controls(bal_trainer *trainer, bal_error *err) {
     BAL_TRY(apply_class_weights(trainer, err));
+    bal_network_set_gamma_scale(trainer->network, trainer->state.gamma_scale);
     return apply_batches(trainer, err);
 }
 
+static int64_t batch_size_within(double size, int64_t n_rows) {
+    return size < 1 ? 1 : size > (double)n_rows ? n_rows : (int64_t)llround(size);
+}
+
+/** What the fallback says instead of what is in force. */
+static void fall_back(bal_train_state *state, const bal_recipe *recipe,
+                      const bal_recipe_remedy *remedy, int64_t n_rows) {
+    if (remedy->fallback.lr > 0) state->lr_scale = remedy->fallback.lr / recipe->optimizer.lr;
+    if (remedy->fallback.clip_norm > 0) state->clip_norm = remedy->fallback.clip_norm;
+    if (remedy->fallback.batch_size > 0)
+        state->batch_size = batch_size_within(remedy->fallback.batch_size, n_rows);
+}
+
 /** Change the controls by one remedy. */
-static void apply_remedy(bal_train_state *state, const bal_recipe_remedy *remedy, int64_t n_rows) {
+static void apply_remedy(bal_train_state *state, const bal_recipe *recipe, int32_t number,
+                         int64_t n_rows) {
+    const bal_recipe_remedy *remedy = &recipe->guard.remedies[number];
     if (strcmp(remedy->kind, "lr") == 0) {
         state->lr_scale *= remedy->factor;
     } else if (strcmp(remedy->kind, "clip_norm") == 0) {
@@ -75,12 +91,32 @@ static void apply_remedy(bal_train_state *state, const bal_recipe_remedy *remedy
     } else if (strcmp(remedy->kind, "class_weight_multiplier") == 0) {
         state->weight_exponent *= remedy->factor;
     } else if (strcmp(remedy->kind, "batch_size") == 0) {
-        int64_t size = (int64_t)llround((double)state->batch_size * remedy->factor);
-        state->batch_size = size < 1 ? 1 : size > n_rows ? n_rows : size;
+        state->batch_size = batch_size_within((double)state->batch_size * remedy->factor, n_rows);
+    } else if (strcmp(remedy->kind, "focal_gamma") == 0) {
+        state->gamma_scale *= remedy->factor;
+    } else if (strcmp(remedy->kind, "fallback") == 0) {
+        fall_back(state, recipe, remedy, n_rows);
     }
     /* Every attempt also sees the rows in another order: otherwise a remedy that happens to change
      * nothing (class weights where there are none) would replay the failure bit by bit. */
     state->shuffle_salt++;
+}
+
+static void fallback_text(const bal_recipe_remedy *remedy, char *buffer, size_t size) {
+    const struct {
+        const char *what;
+        double value;
+    } parts[] = {{"learning rate", remedy->fallback.lr},
+                 {"gradient norm clipped at", remedy->fallback.clip_norm},
+                 {"batch size", remedy->fallback.batch_size}};
+    const char *between = "fallback: ";
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i].value == 0 || used >= size) continue;
+        used += (size_t)snprintf(buffer + used, size - used, "%s%s %g", between, parts[i].what,
+                                 parts[i].value);
+        between = ", ";
+    }
 }
 
 void bal_remedy_text(const bal_recipe_remedy *remedy, char *buffer, size_t size) {
@@ -92,6 +128,10 @@ void bal_remedy_text(const bal_recipe_remedy *remedy, char *buffer, size_t size)
         snprintf(buffer, size, "class weights softened (exponent × %g)", remedy->factor);
     else if (strcmp(remedy->kind, "batch_size") == 0)
         snprintf(buffer, size, "batch size × %g", remedy->factor);
+    else if (strcmp(remedy->kind, "focal_gamma") == 0)
+        snprintf(buffer, size, "gamma of focal losses × %g", remedy->factor);
+    else if (strcmp(remedy->kind, "fallback") == 0)
+        fallback_text(remedy, buffer, size);
     else
         snprintf(buffer, size, "%s", "rows in another order");
 }
@@ -109,6 +149,7 @@ bal_status bal_trainer_roll_back(bal_trainer *trainer, int32_t remedy, bal_error
     state->lr_scale = before.lr_scale;
     state->clip_norm = before.clip_norm;
     state->weight_exponent = before.weight_exponent;
+    state->gamma_scale = before.gamma_scale;
     state->batch_size = before.batch_size;
     state->shuffle_salt = before.shuffle_salt;
     state->attempt = before.attempt + 1;
@@ -117,10 +158,10 @@ bal_status bal_trainer_roll_back(bal_trainer *trainer, int32_t remedy, bal_error
     state->best_evaluation = before.best_evaluation;
     state->best_value = before.best_value;
 
-    apply_remedy(state, &trainer->recipe->guard.remedies[remedy],
-                 trainer->dataset->split.count[BAL_SPLIT_TRAIN]);
+    apply_remedy(state, trainer->recipe, remedy, trainer->dataset->split.count[BAL_SPLIT_TRAIN]);
     /* Other class weights, another scale of losses: what was usual before means nothing now. */
-    if (state->weight_exponent != healthy->state.weight_exponent)
+    if (state->weight_exponent != healthy->state.weight_exponent ||
+        state->gamma_scale != healthy->state.gamma_scale)
         bal_guard_rebaseline(trainer->guard);
     return bal_trainer_apply_controls(trainer, err);
 }

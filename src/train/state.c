@@ -12,6 +12,7 @@ void bal_train_state_init(bal_train_state *state, const bal_recipe *recipe) {
         .lr_scale = 1,
         .clip_norm = recipe->optimizer.clip_norm,
         .weight_exponent = 1,
+        .gamma_scale = 1,
         .plateau_best = NAN,
         .plateau_scale = 1,
         .stop_best = NAN,

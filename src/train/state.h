@@ -28,6 +28,7 @@
     D(lr_scale)        /* product of remedies on the learning rate */                              \
     D(clip_norm)       /* in force */                                                              \
     D(weight_exponent) /* class weights in force are w^this */                                     \
+    D(gamma_scale)     /* factor of remedies on gamma of focal losses */                           \
     D(norm_max)        /* largest gradient norm since the last evaluation */                       \
     D(plateau_best)    /* schedule: patience */                                                    \
     I(plateau_bad)                                                                                 \

@@ -506,6 +506,15 @@ static void guard_as_given(void **state) {
     r = accept(MINIMAL "guard: off\n");
     assert_int_equal(r->guard.policy, BAL_GUARD_OFF);
     bal_recipe_free(r);
+    r = accept(MINIMAL "guard: {remedies: [{focal_gamma: 0.5}, {fallback: {optimizer: {lr: "
+                       "0.0001}, train: {batch_size: 32}}}]}\n");
+    assert_string_equal(r->guard.remedies[0].kind, "focal_gamma");
+    assert_number(r->guard.remedies[0].factor, 0.5);
+    assert_string_equal(r->guard.remedies[1].kind, "fallback");
+    assert_number(r->guard.remedies[1].fallback.lr, 0.0001);
+    assert_true(r->guard.remedies[1].fallback.clip_norm == 0); /* as it is */
+    assert_number(r->guard.remedies[1].fallback.batch_size, 32);
+    bal_recipe_free(r);
     r = accept(MINIMAL "guard: {remedies: []}\n");
     assert_int_equal(r->guard.n_remedies, 0);
     bal_recipe_free(r);

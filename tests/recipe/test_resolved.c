@@ -167,6 +167,8 @@ static void compare_guards(const bal_recipe_guard *a, const bal_recipe_guard *b)
     for (int32_t i = 0; i < a->n_remedies; i++) {
         assert_string_equal(a->remedies[i].kind, b->remedies[i].kind);
         assert_true(a->remedies[i].factor == b->remedies[i].factor);
+        assert_memory_equal(&a->remedies[i].fallback, &b->remedies[i].fallback,
+                            sizeof a->remedies[i].fallback);
     }
 }
 

@@ -111,6 +111,38 @@ static void resumes_around_rollbacks_in_mid_epoch(void **unused) {
     check_pieces(OVERFLOW, BAL_OUTCOME_DONE, 2);
 }
 
+/* The same with a head of focal loss, whose gamma changes the training program, and a fallback,
+ * which sets the rate, the norm and the batch size that earlier remedies had changed. */
+#define FOCAL                                                                                      \
+    "heads=[{name: label, kind: classes, loss: {kind: focal, gamma: 2}}]|"                         \
+    "schedule={kind: step, at: {2: 1.0e30}}|train.epochs=7|guard={policy: recover, "               \
+    "max_rollbacks: 4, remedies: [{focal_gamma: 0.5}, {lr: 0.5}, {batch_size: 3}, {fallback: "     \
+    "{optimizer: {lr: 2.0e-32, clip_norm: 1}, train: {batch_size: 20}}}]}"
+
+static void resumes_around_gamma_and_fallback(void **unused) {
+    kit k;
+    kit_init(&k);
+    k.overrides = FOCAL;
+    assert_int_equal(kit_must_train(&k, "run"), BAL_OUTCOME_DONE);
+    assert_int_equal(k.rollbacks, 4);
+    char *health = kit_read(kit_file(&k, "run", BAL_RUN_HEALTH), NULL);
+    assert_non_null(strstr(health, "gamma of focal losses × 0.5"));
+    assert_non_null(strstr(health, "fallback: learning rate 2e-32, gradient norm clipped at 1, "
+                                   "batch size 20"));
+    free(health);
+    /* Gamma reaches the loss that is trained on: all else alike, other weights come of it. */
+    k.overrides = FOCAL "|guard.remedies=[{reshuffle: 1}, {lr: 0.5}, {batch_size: 3}, {fallback: "
+                        "{optimizer: {lr: 2.0e-32, clip_norm: 1}, train: {batch_size: 20}}}]";
+    assert_int_equal(kit_must_train(&k, "reshuffled"), BAL_OUTCOME_DONE);
+    assert_int_equal(k.rollbacks, 8);
+    char *other = strdup(kit_file(&k, "reshuffled", BAL_RUN_MODEL));
+    assert_false(kit_same_file(kit_file(&k, "run", BAL_RUN_MODEL), other));
+    free(other);
+    kit_release(&k);
+    check_each_step(FOCAL, BAL_OUTCOME_DONE, 1);
+    check_pieces(FOCAL, BAL_OUTCOME_DONE, 2);
+}
+
 /* A rule finds the loss too high at the evaluations: incidents at ends of epochs. */
 #define RULE                                                                                       \
     "schedule={kind: step, at: {2: 800}}|train.epochs=8|guard={policy: warn, max_rollbacks: 3, "   \
@@ -344,6 +376,7 @@ int main(void) {
         cmocka_unit_test(resumes_schedules_and_early_stopping),
         cmocka_unit_test(resumes_between_timed_checkpoints),
         cmocka_unit_test(resumes_around_rollbacks_in_mid_epoch),
+        cmocka_unit_test(resumes_around_gamma_and_fallback),
         cmocka_unit_test(resumes_around_rollbacks_at_evaluations),
         cmocka_unit_test(resumes_in_every_stage),
         cmocka_unit_test(resumes_around_rollbacks_of_stages),
