@@ -27,7 +27,8 @@ typedef struct bal_evaluation {
     const float *targets;  /* value: [rows, K], NaN = unknown (left out) */
     const double *prior; /* classes, binary: [C] class frequencies of the training split; value: [K]
                             training means; NULL: unknown, what needs it is undefined */
-    double threshold;    /* binary: probability of class 1 from which class 1 is predicted; .5 */
+    const double *payoff; /* classes, binary: [C, C] gain by truth and prediction; NULL: none */
+    double threshold;     /* binary: probability of class 1 from which class 1 is predicted; .5 */
 } bal_evaluation;
 
 typedef struct bal_scores bal_scores;
@@ -85,16 +86,21 @@ typedef struct bal_metric {
     const char *name;    /* "macro_f1" */
     const char *summary; /* one line */
     const char *source;
-    unsigned kinds; /* BAL_HEAD_BIT mask */
-    int better;     /* +1 larger, −1 smaller, 0 neither (diversity) */
-    bool per_class; /* needs a class: recall[A] */
-    bool cheap;     /* part of every evaluation row; others at the end and on request */
+    unsigned kinds;    /* BAL_HEAD_BIT mask */
+    int better;        /* +1 larger, −1 smaller, 0 neither (diversity) */
+    bool per_class;    /* needs a class: recall[A] */
+    bool first_class;  /* per class, but of a binary head without a class named it is the first's */
+    bool needs_payoff; /* only of heads with a payoff table */
+    bool cheap;        /* part of every evaluation row; others at the end and on request */
     /** Value, NaN when undefined; then *ret_reason is a short static phrase. */
     double (*compute)(const bal_scores *scores, int32_t class_id, const char **ret_reason);
 } bal_metric;
 
 extern const bal_metric *const bal_metric_table[];
 const bal_metric *bal_metric_find(const char *name);
+/** Whether it says something of a whole head: of that kind, with or without a payoff table, and no
+ *  class named. Then compute takes −1 for the class. */
+bool bal_metric_of_head(const bal_metric *metric, bal_head_kind kind, bool has_payoff);
 
 /** Percentile bootstrap interval of a metric over rows (Efron 1979), deterministic in seed.
  *  BAL_EINVAL for resamples < 1 or level outside 0..1. NaN resamples are left out; both bounds NaN

@@ -78,17 +78,22 @@ const bal_metric bal_metric_support = {
     .compute = support,
 };
 
+/* Of a binary head without a class named: of the first, which is the one that must not be missed
+ * where a decision waits for the second. */
 static double risk(const bal_scores *scores, int32_t class_id, const char **ret_reason) {
+    if (class_id < 0 && scores->kind == BAL_HEAD_BINARY) class_id = 0;
     return 1 - recall(scores, class_id, ret_reason);
 }
 
 const bal_metric bal_metric_risk = {
     .name = "risk",
-    .summary = "share of the rows of the class that are predicted as another: 1 - recall",
+    .summary = "share of the rows of the class that are predicted as another: 1 - recall; of a "
+               "binary head the first class if none is named",
     .source = "",
     .kinds = BAL_METRIC_CLASSES,
     .better = -1,
     .per_class = true,
+    .first_class = true,
     .cheap = true,
     .compute = risk,
 };

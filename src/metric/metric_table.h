@@ -28,6 +28,8 @@
     X(bal_metric_f1) \
     X(bal_metric_support) \
     X(bal_metric_risk) \
+    /* metric_payoff.c */ \
+    X(bal_metric_expected_profit) \
     /* metric_probability.c */ \
     X(bal_metric_log_loss) \
     X(bal_metric_skill) \

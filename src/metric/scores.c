@@ -133,6 +133,11 @@ static bal_status shell_new(const bal_evaluation *e, int64_t rows, bal_scores **
         fits = TAKE(scores, prior, e->classes);
         if (fits) memcpy(scores->prior, e->prior, (size_t)e->classes * sizeof *e->prior);
     }
+    if (fits && e->payoff) {
+        size_t cells = (size_t)e->classes * (size_t)e->classes;
+        fits = TAKE(scores, payoff, cells);
+        if (fits) memcpy(scores->payoff, e->payoff, cells * sizeof *e->payoff);
+    }
     if (!fits) {
         bal_scores_free(scores);
         return bal_fail_memory(err, (unsigned long long)rows * sizeof(bal_row_score) +
@@ -192,6 +197,7 @@ bal_status bal_scores_prior(const bal_scores *scores, bal_scores **ret_prior, ba
     bal_evaluation like = {.kind = scores->kind,
                            .classes = scores->classes,
                            .prior = scores->prior,
+                           .payoff = scores->payoff,
                            .threshold = scores->threshold};
     bal_scores *prior = NULL;
     BAL_TRY(shell_new(&like, scores->rows, &prior, err));

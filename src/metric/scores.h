@@ -47,6 +47,7 @@ struct bal_scores {
     int64_t rows;    /* with a label (value: with at least one known target) */
     double threshold;
     double *prior;       /* [classes] or NULL */
+    double *payoff;      /* [C, C] truth, predicted; or NULL */
     float *outputs;      /* [rows, columns]; NULL: the prior predictor */
     int32_t *labels;     /* [rows], classes and binary */
     float *targets;      /* [rows, K], value */

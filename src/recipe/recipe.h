@@ -110,6 +110,17 @@ typedef struct bal_recipe_class_weights {
     bal_place place;
 } bal_recipe_class_weights;
 
+#define BAL_PAYOFF_CLASSES_MAX 200
+
+/** What each answer is worth: gains by true class (of that name) and predicted class (in the order
+ *  of the head's classes). */
+typedef struct bal_recipe_payoff {
+    const char *const *names; /* [n] */
+    const double *gains;      /* [n, n] */
+    int32_t n;                /* 0: none given */
+    bal_place place;
+} bal_recipe_payoff;
+
 /** Where the truth comes from: a column, or the value that follows in a series. */
 typedef enum bal_target_kind {
     BAL_TARGET_COLUMN,
@@ -135,6 +146,7 @@ typedef struct bal_recipe_head {
     int32_t n_dropout;
     bal_loss_options loss; /* as written; for the graph see bal_recipe_head_loss */
     bal_recipe_class_weights class_weights;
+    bal_recipe_payoff payoff;
     double weight; /* share in the total loss */
     bal_place place;
 } bal_recipe_head;
@@ -268,6 +280,12 @@ void bal_recipe_free(bal_recipe *recipe);
 
 /** The loss of a head in the units of its outputs: a threshold is transformed as targets are. */
 bal_loss_options bal_recipe_head_loss(const bal_recipe_head *head);
+
+/** The head's payoff table [n_classes, n_classes] by class id, both ways (NULL: only checked).
+ *  BAL_ERECIPE when its names are not the classes. */
+BAL_WARN_UNUSED bal_status bal_recipe_payoff_place(const bal_recipe_head *head,
+                                                   const char *const *classes, int32_t n_classes,
+                                                   double *ret_table, bal_error *err);
 
 /** JSON Schema (draft 2020-12) of recipes, and the Markdown reference page (docs/RECIPE.md). */
 void bal_recipe_schema_json(bal_text *out);

@@ -266,6 +266,8 @@ static bal_status check_head(bal_recipe_reader *r, int32_t h, const bal_yaml_nod
     BAL_TRY(check_class_list(r, head, node));
     BAL_TRY(check_loss(r, head, node));
     BAL_TRY(check_class_weights(r, head, node));
+    if (head->payoff.n > 0 && head->n_classes > 0)
+        BAL_TRY(bal_recipe_payoff_place(head, head->classes, head->n_classes, NULL, r->err));
     return fit_dropout(r, "dropout of the head", bal_yaml_get(node, "dropout"), head->n_hidden,
                        "hidden layers of the head", &head->dropout, &head->n_dropout);
 }
@@ -306,12 +308,17 @@ static bal_status fail_head(reader *r, const metric_use *use, const char *name) 
     return bal_recipe_fail_name(r, use->place, what ? what : use->what, name, names.name);
 }
 
+static bool fits(const bal_metric *metric, const bal_recipe_head *head) {
+    return (metric->kinds & BAL_HEAD_BIT(head->kind)) &&
+           (!metric->needs_payoff || head->payoff.n > 0);
+}
+
 static bal_status fail_metric(reader *r, const metric_use *use, const bal_recipe_head *head,
                               const char *name) {
     bal_schema_names names = {.count = 0};
     names.name[names.count++] = "loss";
     for (int i = 0; bal_schema_metrics(i) && names.count < BAL_SCHEMA_NAMES_MAX; i++)
-        if (bal_metric_find(bal_schema_metrics(i))->kinds & BAL_HEAD_BIT(head->kind))
+        if (fits(bal_metric_find(bal_schema_metrics(i)), head))
             names.name[names.count++] = bal_schema_metrics(i);
     const char *what = bal_arena_printf(r->arena, "%s, metric of a head of kind %s", use->what,
                                         bal_head_kind_name(head->kind));
@@ -340,8 +347,13 @@ static bal_status check_metric(reader *r, const metric_use *use, const char *tex
     if (!head) return fail_head(r, use, path.head);
     const bal_metric *metric = bal_metric_find(path.metric);
     bool is_loss = strcmp(path.metric, "loss") == 0;
-    if (!is_loss && (!metric || !(metric->kinds & BAL_HEAD_BIT(head->kind))))
-        return fail_metric(r, use, head, path.metric);
+    bool of_kind = metric && (metric->kinds & BAL_HEAD_BIT(head->kind));
+    if (of_kind && !fits(metric, head))
+        return bal_recipe_fail(r, use->place,
+                               "%s: %s needs to know what answers are worth; give head '%s' a "
+                               "payoff: {true class: [gain by predicted class]}",
+                               use->what, path.metric, head->name);
+    if (!is_loss && !of_kind) return fail_metric(r, use, head, path.metric);
     if (strcmp(path.split, "test") == 0)
         return bal_recipe_fail(r, use->place,
                                "%s: the test split must not steer training; use val.%s.%s",
@@ -354,6 +366,8 @@ static bal_status check_metric(reader *r, const metric_use *use, const char *tex
         return bal_recipe_fail(r, use->place,
                                "%s: neither more nor less of %s is better; use another", use->what,
                                path.metric);
+    if (metric && !path.class_name[0] && bal_metric_of_head(metric, head->kind, head->payoff.n > 0))
+        return BAL_OK;
     return check_metric_class(r, use, head, &path, metric && metric->per_class);
 }
 

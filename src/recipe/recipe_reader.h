@@ -117,6 +117,9 @@ BAL_WARN_UNUSED bal_status bal_recipe_read_remedies(bal_recipe_reader *reader,
 BAL_WARN_UNUSED bal_status bal_recipe_read_series(bal_recipe_reader *reader,
                                                   const bal_recipe_field *field,
                                                   bal_yaml_node **ret_resolved);
+BAL_WARN_UNUSED bal_status bal_recipe_read_payoff(bal_recipe_reader *reader,
+                                                  const bal_recipe_field *f,
+                                                  bal_yaml_node **ret_resolved);
 BAL_WARN_UNUSED bal_status bal_recipe_read_target(bal_recipe_reader *reader,
                                                   const bal_recipe_field *field,
                                                   bal_yaml_node **ret_resolved);

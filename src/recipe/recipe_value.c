@@ -494,6 +494,7 @@ static value_reader *const readers[BAL_SCHEMA_TYPE_COUNT] = {
     [BAL_SCHEMA_TARGET] = bal_recipe_read_target,
     [BAL_SCHEMA_EPOCH_TABLE] = read_epoch_table,
     [BAL_SCHEMA_CLASS_VALUES] = read_class_values,
+    [BAL_SCHEMA_PAYOFF] = bal_recipe_read_payoff,
     [BAL_SCHEMA_DETECTORS] = bal_recipe_read_detectors,
     [BAL_SCHEMA_RULES] = bal_recipe_read_rules,
     [BAL_SCHEMA_REMEDIES] = bal_recipe_read_remedies,

@@ -565,6 +565,13 @@ const bal_schema_key bal_schema_table[] = {
      .range = ABOVE(0),
      .items_max = 10000,
      .help = "The weights: {class: weight} (classes left out count 1), or a list by class id."},
+    {.path = "heads[].payoff",
+     .type = BAL_SCHEMA_PAYOFF,
+     SLOT(bal_recipe_head, payoff),
+     ONLY("kind", "classes", "binary"),
+     .fallback = "{}",
+     .help = "What answers are worth, for the metric expected_profit: {true class: [gain of "
+             "predicting the first class, of the second, …]}, a line for every class."},
     {.path = "heads[].weight",
      .type = BAL_SCHEMA_NUMBER,
      SLOT(bal_recipe_head, weight),

@@ -36,6 +36,7 @@ typedef enum bal_schema_type {
     BAL_SCHEMA_TARGET,       /* text or {bins: …} or {at_least: …}: bal_recipe_head */
     BAL_SCHEMA_EPOCH_TABLE,  /* {epoch: factor}: bal_schedule_options */
     BAL_SCHEMA_CLASS_VALUES, /* {class: weight} or a list: bal_recipe_class_weights */
+    BAL_SCHEMA_PAYOFF,       /* {class: [gain]}: bal_recipe_payoff */
     BAL_SCHEMA_DETECTORS,    /* {detector: false or {option: value}}: bal_recipe_guard */
     BAL_SCHEMA_RULES,        /* a list of "PATH OP VALUE": bal_recipe_guard */
     BAL_SCHEMA_REMEDIES,     /* a list of {kind: factor}, each kind a row: bal_recipe_guard */

@@ -224,6 +224,16 @@ static void put_class_values_members(bal_json_out *out, const bal_schema_key *ke
     bal_json_out_array_end(out);
 }
 
+static void put_payoff_members(bal_json_out *out) {
+    bal_json_out_named_string(out, "type", "object");
+    begin_named(out, "additionalProperties");
+    bal_json_out_named_string(out, "type", "array");
+    begin_named(out, "items");
+    bal_json_out_named_string(out, "type", "number");
+    bal_json_out_object_end(out);
+    bal_json_out_object_end(out);
+}
+
 static void put_option(bal_json_out *out, const bal_detector_option *option) {
     const bal_schema_key row = {
         .range = {.has_least = true, .least = option->min, .has_most = true, .most = option->max}};
@@ -527,6 +537,9 @@ static void put_members(bal_json_out *out, const bal_schema_key *key) {
         break;
     case BAL_SCHEMA_CLASS_VALUES:
         put_class_values_members(out, key);
+        break;
+    case BAL_SCHEMA_PAYOFF:
+        put_payoff_members(out);
         break;
     case BAL_SCHEMA_DETECTORS:
         put_detectors_members(out);

@@ -54,6 +54,7 @@ static const char *const type_words[BAL_SCHEMA_TYPE_COUNT] = {
     [BAL_SCHEMA_TARGET] = "text or mapping",
     [BAL_SCHEMA_EPOCH_TABLE] = "{epoch: number}",
     [BAL_SCHEMA_CLASS_VALUES] = "{class: number} or list",
+    [BAL_SCHEMA_PAYOFF] = "{class: list of numbers}",
     [BAL_SCHEMA_DETECTORS] = "mapping",
     [BAL_SCHEMA_RULES] = "list of rules",
     [BAL_SCHEMA_REMEDIES] = "list of {remedy: value}",

@@ -21,12 +21,32 @@ int32_t bal_dataset_fields(const bal_dataset *dataset, bal_batch_field *ret_fiel
     return 1 + dataset->n_heads;
 }
 
+bal_status bal_head_payoff(const bal_head_data *head, double **ret_payoff, bal_error *err) {
+    size_t n = (size_t)head->classes.count;
+    *ret_payoff = NULL;
+    if (head->recipe->payoff.n == 0) return BAL_OK;
+    double *table = bal_calloc(n * n, sizeof *table);
+    if (!table) return bal_fail_memory(err, n * n * sizeof *table);
+    bal_status status = bal_recipe_payoff_place(
+        head->recipe, (const char *const *)head->classes.names, head->classes.count, table, err);
+    if (status == BAL_OK)
+        *ret_payoff = table;
+    else
+        bal_free(table);
+    return status;
+}
+
+bool bal_head_has_metric(const bal_recipe_head *head, const bal_metric *metric) {
+    return bal_metric_of_head(metric, head->kind, head->payoff.n > 0);
+}
+
 /** Room for a head's outputs, and its labels or targets in the order of the set. */
 static bal_status prepare_head(bal_eval_set *set, int32_t h, bal_error *err) {
     const bal_head_data *head = &set->dataset->heads[h];
     size_t n = (size_t)set->n_rows, width = (size_t)head->outputs;
     set->outputs[h] = bal_calloc(n * width, sizeof(float));
     if (!set->outputs[h]) return bal_fail_memory(err, n * width * sizeof(float));
+    BAL_TRY(bal_head_payoff(head, &set->payoff[h], err));
     if (head->labels) {
         set->labels[h] = bal_calloc(n, sizeof(int32_t));
         if (!set->labels[h]) return bal_fail_memory(err, n * sizeof(int32_t));
@@ -66,7 +86,9 @@ void bal_eval_set_release(bal_eval_set *set) {
         bal_free(set->outputs[h]);
         bal_free(set->labels[h]);
         bal_free(set->targets[h]);
+        bal_free(set->payoff[h]);
         bal_scores_free(set->scores[h]);
+        set->payoff[h] = NULL;
         set->outputs[h] = NULL;
         set->labels[h] = NULL;
         set->targets[h] = NULL;
@@ -84,6 +106,7 @@ static bal_status score_head(bal_eval_set *set, int32_t h, bal_error *err) {
         .labels = set->labels[h],
         .targets = set->targets[h],
         .prior = head->prior,
+        .payoff = set->payoff[h],
         .threshold = 0.5,
     };
     bal_scores *scores;
@@ -151,7 +174,7 @@ static double metric_of(const bal_eval_set *set, int32_t h, const bal_scores *sc
     const bal_metric *metric = bal_metric_find(path->metric);
     if (!metric || !scores) return NAN;
     int32_t class_id = -1;
-    if (metric->per_class) {
+    if (metric->per_class && path->class_name[0]) {
         class_id = bal_class_list_find(&set->dataset->heads[h].classes, path->class_name);
         if (class_id < 0) return NAN;
     }

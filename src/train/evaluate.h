@@ -14,6 +14,7 @@ typedef struct bal_eval_set {
     float *outputs[BAL_HEADS_MAX];  /* [n_rows, outputs of head] of the last evaluation */
     int32_t *labels[BAL_HEADS_MAX]; /* [n_rows] or NULL */
     float *targets[BAL_HEADS_MAX];  /* value heads: [n_rows, K] or NULL */
+    double *payoff[BAL_HEADS_MAX];  /* [C, C] by class ids, or NULL */
     double loss[BAL_HEADS_MAX];     /* raw: no class weights, no shares; NaN without labels */
     bal_scores *scores[BAL_HEADS_MAX];
 } bal_eval_set;
@@ -35,6 +36,12 @@ double bal_eval_set_metric(const bal_eval_set *set, const bal_metric_path *path)
 BAL_WARN_UNUSED bal_status bal_eval_set_prior_metric(const bal_eval_set *set,
                                                      const bal_metric_path *path, double *ret_value,
                                                      bal_error *err);
+
+/** A head's payoff table by class ids; bal_free it. NULL when the recipe gives none. */
+BAL_WARN_UNUSED bal_status bal_head_payoff(const bal_head_data *head, double **ret_payoff,
+                                           bal_error *err);
+/** Whether a metric belongs to what is told of a whole head. */
+bool bal_head_has_metric(const bal_recipe_head *head, const bal_metric *metric);
 
 /** The metric that a head's raw loss is; NULL when it is none. */
 const bal_metric *bal_head_loss_metric(const bal_recipe_head *head);

@@ -61,8 +61,7 @@ static void write_prior(const bal_head_data *head, const bal_scores *scores, bal
     bal_json_out_key(out, "prior");
     bal_json_out_object(out);
     for (const bal_metric *const *metric = bal_metric_table; *metric; metric++)
-        if ((*metric)->cheap && !(*metric)->per_class &&
-            ((*metric)->kinds & BAL_HEAD_BIT(head->recipe->kind)))
+        if ((*metric)->cheap && bal_head_has_metric(head->recipe, *metric))
             write_metric(*metric, prior, &ignored, out);
     bal_json_out_object_end(out);
     bal_scores_free(prior);
@@ -78,7 +77,7 @@ static void write_head(const bal_eval_set *set, int32_t h, bool per_class, bal_j
     if (head->labels) bal_json_out_named_integer(out, "classes", head->classes.count);
     bal_json_out_named_number(out, "loss", set->loss[h]);
     for (const bal_metric *const *metric = bal_metric_table; *metric; metric++)
-        if (!(*metric)->per_class && ((*metric)->kinds & BAL_HEAD_BIT(head->recipe->kind)))
+        if (bal_head_has_metric(head->recipe, *metric))
             write_metric(*metric, scores, &undefined, out);
     write_prior(head, scores, out);
     if (undefined.n > 0) {

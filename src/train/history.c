@@ -16,8 +16,8 @@
 typedef void (*column_fn)(void *to, const char *head, const char *name, double value);
 
 /** Metrics of every evaluation: those that are cheap and need no class. */
-static bool is_row_metric(const bal_metric *metric, bal_head_kind kind) {
-    return metric->cheap && !metric->per_class && (metric->kinds & BAL_HEAD_BIT(kind));
+static bool is_row_metric(const bal_metric *metric, const bal_recipe_head *head) {
+    return metric->cheap && bal_head_has_metric(head, metric);
 }
 
 static void each_head_metric(const bal_trainer *trainer, int32_t h, column_fn column, void *to) {
@@ -25,7 +25,7 @@ static void each_head_metric(const bal_trainer *trainer, int32_t h, column_fn co
     const char *reason;
     column(to, head->name, "loss", trainer->val.loss[h]);
     for (const bal_metric *const *metric = bal_metric_table; *metric; metric++)
-        if (is_row_metric(*metric, head->kind))
+        if (is_row_metric(*metric, head))
             column(to, head->name, (*metric)->name,
                    (*metric)->compute(trainer->val.scores[h], -1, &reason));
 }
@@ -215,7 +215,7 @@ static void put_head_columns(const bal_trainer *trainer, int32_t h, const json_t
     snprintf(key, sizeof key, single ? "val_loss" : "val_%s_loss", head->name);
     put_column(out, key, rows, "val", head->name, "loss");
     for (const bal_metric *const *metric = bal_metric_table; *metric; metric++) {
-        if (!is_row_metric(*metric, head->kind)) continue;
+        if (!is_row_metric(*metric, head)) continue;
         if (single)
             snprintf(key, sizeof key, "val_%s", (*metric)->name);
         else

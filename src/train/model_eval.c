@@ -220,6 +220,7 @@ static bal_status score(bal_eval_set *set, const bal_predictor *predictor, int32
     int32_t index = 0;
     const bal_model_head *trained = find_head(predictor, head->recipe->name, &index);
     BAL_TRY(take_targets(set, h, err));
+    BAL_TRY(bal_head_payoff(head, &set->payoff[h], err));
     bal_evaluation evaluation = {
         .kind = head->recipe->kind,
         .rows = set->n_rows,
@@ -228,6 +229,7 @@ static bal_status score(bal_eval_set *set, const bal_predictor *predictor, int32
         .labels = set->labels[h],
         .targets = set->targets[h],
         .prior = trained ? trained->prior : NULL,
+        .payoff = set->payoff[h],
         .threshold = 0.5,
     };
     BAL_TRY(bal_scores_new(&evaluation, &set->scores[h], err));

@@ -129,6 +129,12 @@ def lift(y, p):
     return float(expected[top].mean() / y.mean())
 
 
+def payoff(C):
+    """Gain by truth and prediction; the same in tests/metric/test_metrics_golden.c."""
+    return np.array([[1 + 0.5 * t if t == p else -0.25 * (p + 1) for p in range(C)]
+                     for t in range(C)])
+
+
 def class_metrics(c, y, p, predicted, prior):
     C = c["classes"]
     out = []
@@ -172,6 +178,10 @@ def class_metrics(c, y, p, predicted, prior):
         "mutual_information": entropy(p.mean(axis=0)) - np.mean([entropy(row) for row in p]),
     }
     out += [(name, 0, float(value)) for name, value in whole.items()]
+    counts = sk.confusion_matrix(y, predicted, labels=every)
+    out.append(("expected_profit", -1, float((counts * payoff(C)).sum() / len(y))))
+    if c["kind"] == "BINARY":
+        out.append(("risk", -1, 1 - recall[0]))
     for i in list(range(C))[:6]:
         out.append(("precision", i, precision[i]))
         out.append(("recall", i, recall[i]))

@@ -27,6 +27,9 @@ typedef struct sample {
 static const double prior4[CLASSES] = {0.4, 0.3, 0.2, 0.1};
 static const double prior2[2] = {0.6, 0.4};
 
+static const double payoff[CLASSES * CLASSES] = {1, -1, 0, 2,  0.5, 3, -2, 0,
+                                                 0, 1,  4, -3, 1,   0, 0,  5};
+
 static void draw_sample(sample *s) {
     bal_random random;
     bal_random_init(&random, 5, 0);
@@ -49,6 +52,7 @@ static bal_evaluation evaluation_of(const sample *s, bal_head_kind kind) {
                             .labels = s->labels,
                             .targets = s->targets,
                             .prior = kind == BAL_HEAD_BINARY ? prior2 : prior4,
+                            .payoff = kind == BAL_HEAD_VALUE ? NULL : payoff,
                             .threshold = 0.5};
 }
 

@@ -66,6 +66,7 @@ typedef struct inputs {
     float *targets;
     int32_t *labels;
     double *prior;
+    double *payoff;
     bal_evaluation evaluation;
 } inputs;
 
@@ -89,6 +90,9 @@ static void draw_labels(const golden_case *c, inputs *in) {
     }
     for (int32_t k = 0; k < c->classes; k++)
         in->prior[k] = (k + 1) / (c->classes * (c->classes + 1) / 2.0);
+    for (int32_t truth = 0; truth < c->classes; truth++)
+        for (int32_t k = 0; k < c->classes; k++)
+            in->payoff[truth * c->classes + k] = truth == k ? 1 + 0.5 * truth : -0.25 * (k + 1);
 }
 
 static void draw_targets(const golden_case *c, inputs *in) {
@@ -113,7 +117,8 @@ static void inputs_draw(const golden_case *c, inputs *in) {
     in->targets = calloc(cells, sizeof *in->targets);
     in->labels = calloc((size_t)c->rows, sizeof *in->labels);
     in->prior = calloc((size_t)c->classes, sizeof *in->prior);
-    assert_true(in->outputs && in->targets && in->labels && in->prior);
+    in->payoff = calloc((size_t)c->classes * (size_t)c->classes, sizeof *in->payoff);
+    assert_true(in->outputs && in->targets && in->labels && in->prior && in->payoff);
     if (c->kind == BAL_HEAD_VALUE)
         draw_targets(c, in);
     else
@@ -126,6 +131,7 @@ static void inputs_draw(const golden_case *c, inputs *in) {
         .labels = in->labels,
         .targets = in->targets,
         .prior = in->prior,
+        .payoff = c->kind == BAL_HEAD_VALUE ? NULL : in->payoff,
         .threshold = c->threshold,
     };
 }
@@ -135,6 +141,7 @@ static void inputs_free(inputs *in) {
     free(in->targets);
     free(in->labels);
     free(in->prior);
+    free(in->payoff);
 }
 
 /* ---- comparing ---- */

@@ -332,6 +332,27 @@ static void threshold_loss(void **state) {
     bal_recipe_free(r);
 }
 
+/* Lines in any order, by the names of the classes. */
+static void payoff(void **state) {
+    bal_recipe *r = accept(MINIMAL "heads: [{kind: binary, classes: [below, above], payoff: "
+                                   "{above: [0, 0.5], below: [0.25, -1]}}]\n"
+                                   "monitor: val.label.expected_profit\n"
+                                   "guard: {rules: ['val.label.risk >= 0.8 -> stop']}\n");
+    const bal_recipe_head *head = &r->heads[0];
+    double table[4];
+    bal_error err = {0};
+    assert_int_equal(head->payoff.n, 2);
+    assert_int_equal(bal_recipe_payoff_place(head, head->classes, 2, table, &err), BAL_OK);
+    assert_true(table[0] == 0.25 && table[1] == -1 && table[2] == 0 && table[3] == 0.5);
+    const char *const others[] = {"below", "beside"};
+    assert_int_equal(bal_recipe_payoff_place(head, others, 2, table, &err), BAL_ERECIPE);
+    assert_non_null(strstr(err.message, "payoff names 'above', which is not a class"));
+    bal_recipe_free(r);
+    r = accept(MINIMAL);
+    assert_int_equal(r->heads[0].payoff.n, 0);
+    bal_recipe_free(r);
+}
+
 static void heads_as_given(void **state) {
     bal_recipe *r = accept(several_heads);
     assert_int_equal(r->n_heads, 3);
@@ -734,6 +755,7 @@ int main(void) {
         cmocka_unit_test(model_as_given),
         cmocka_unit_test(heads_as_given),
         cmocka_unit_test(threshold_loss),
+        cmocka_unit_test(payoff),
         cmocka_unit_test(optimizer_as_given),
         cmocka_unit_test(schedule_as_given),
         cmocka_unit_test(run_as_given),

@@ -78,6 +78,14 @@ static void compare_weights(const bal_recipe_class_weights *a, const bal_recipe_
     }
 }
 
+static void compare_payoff(const bal_recipe_payoff *a, const bal_recipe_payoff *b) {
+    assert_int_equal(a->n, b->n);
+    for (int32_t i = 0; i < a->n * a->n; i++)
+        assert_true(a->gains[i] == b->gains[i]);
+    for (int32_t i = 0; i < a->n; i++)
+        assert_string_equal(a->names[i], b->names[i]);
+}
+
 static void compare_steps(const bal_schedule_options *a, const bal_schedule_options *b) {
     assert_int_equal(a->n_steps, b->n_steps);
     assert_int_equal(a->larger_is_better, b->larger_is_better);
@@ -122,6 +130,9 @@ static void compare_key(const bal_schema_key *key, const char *a, const char *b)
         break;
     case BAL_SCHEMA_CLASS_VALUES:
         compare_weights((const void *)(a + key->slot), (const void *)(b + key->slot));
+        break;
+    case BAL_SCHEMA_PAYOFF:
+        compare_payoff((const void *)(a + key->slot), (const void *)(b + key->slot));
         break;
     default: /* the guard's lists and the stages are compared below */
         break;

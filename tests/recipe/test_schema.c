@@ -149,6 +149,7 @@ static bool owns_its_slot(const bal_schema_key *key) {
     case BAL_SCHEMA_SECTION:
     case BAL_SCHEMA_EPOCH_TABLE:
     case BAL_SCHEMA_CLASS_VALUES:
+    case BAL_SCHEMA_PAYOFF:
     case BAL_SCHEMA_DETECTORS:
     case BAL_SCHEMA_RULES:
     case BAL_SCHEMA_REMEDIES:

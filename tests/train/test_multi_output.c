@@ -216,10 +216,73 @@ static void a_run_logs_every_head(void **unused) {
     kit_release(&k);
 }
 
+/* The payoff counts as the monitor; risk without a class named is that of the first. The rule is
+ * met at the first evaluation. */
+static void profit_and_risk_steer_a_run(void **unused) {
+    const char *overrides[] = {"heads.side.payoff={above: [0, 0.5], below: [0.25, -1]}",
+                               "monitor=val.side.expected_profit",
+                               "guard={policy: warn, rules: ['val.side.risk >= 0 -> stop']}"};
+    kit k;
+    bal_error err = {0};
+    bal_recipe *recipe = NULL;
+    bal_run_result result = {0};
+    json_t *rows = NULL;
+    kit_init(&k);
+    write_table(kit_path(&k, "several.csv"));
+    MUST(bal_recipe_parse(recipe_text, "several.yaml", k.folder, overrides, 3, &recipe, &err));
+    bal_run_options options = kit_options(&k, kit_path(&k, "run"));
+    MUST(bal_run_train(recipe, &options, &result, &err));
+    assert_int_equal(result.outcome, BAL_OUTCOME_STOPPED);
+    MUST(bal_json_read_lines(kit_file(&k, "run", "metrics.jsonl"), &rows, &err));
+    assert_int_equal(json_array_size(rows), 1);
+    const json_t *row = json_array_get(rows, 0);
+    double risk = number_at(row, "val", "side", "risk"), monitored = NAN;
+    double profit = number_at(row, "val", "side", "expected_profit");
+    double accuracy = number_at(row, "val", "side", "accuracy");
+    /* Six rows, of which `below` are those that the test counts here. */
+    int below = 0, above = 0;
+    for (int i = 18; i < GOLDEN_ROWS; i++) {
+        below += (golden_known[i] & 4) && golden_side[i] == 0;
+        above += (golden_known[i] & 4) && golden_side[i] == 1;
+    }
+    double missed = risk * below, right = accuracy * (below + above);
+    double wanted = 0.25 * (below - missed) - missed + 0.5 * (right - (below - missed));
+    assert_true(below > 0 && above > 0);
+    assert_near(profit, wanted / (below + above), 1e-9);
+    assert_true(bal_json_number(json_object_get(row, "monitor"), &monitored));
+    assert_near(monitored, profit, 0);
+    assert_true(json_object_get(json_object_get(json_object_get(row, "val"), "category"),
+                                "expected_profit") == NULL);
+    json_decref(rows);
+    bal_run_result_release(&result);
+    bal_recipe_free(recipe);
+    kit_release(&k);
+}
+
+/* Names that are no classes of the data are told before training, with their place. */
+static void a_payoff_must_fit_the_data(void **unused) {
+    const char *overrides[] = {"heads.category.classes=[]",
+                               "heads.category.payoff={low: [0, 1], high: [1, 0]}"};
+    kit k;
+    bal_error err = {0};
+    bal_recipe *recipe = NULL;
+    bal_run_result result = {0};
+    kit_init(&k);
+    write_table(kit_path(&k, "several.csv"));
+    MUST(bal_recipe_parse(recipe_text, "several.yaml", k.folder, overrides, 2, &recipe, &err));
+    bal_run_options options = kit_options(&k, kit_path(&k, "run"));
+    assert_int_equal(bal_run_train(recipe, &options, &result, &err), BAL_ERECIPE);
+    if (!strstr(err.message, "payoff says nothing of class 'middle'")) fail_msg("%s", err.message);
+    bal_recipe_free(recipe);
+    kit_release(&k);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_pytorch),
         cmocka_unit_test(a_run_logs_every_head),
+        cmocka_unit_test(profit_and_risk_steer_a_run),
+        cmocka_unit_test(a_payoff_must_fit_the_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
