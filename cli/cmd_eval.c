@@ -15,12 +15,17 @@
 typedef struct question {
     const char *target, *split, *threads;
     bool json, per_class;
-    char **overrides; /* owned: relative data.path made absolute */
+    int64_t resamples; /* 0: no intervals */
+    char **overrides;  /* owned: relative data.path made absolute */
     int32_t n_overrides;
     const char *path; /* value of data.path among them, NULL when not given */
 } question;
 
 static const char data_path[] = "data.path=";
+
+/* Intervals always come from the same draws, so that the same rows have the same ones. */
+enum { RESAMPLES_MAX = 1000000, INTERVAL_SEED = 1 };
+#define INTERVAL_LEVEL 0.95
 
 /* ---- overrides ---- */
 
@@ -86,8 +91,23 @@ static const char *split_of(const question *asked, const bal_target *target) {
 
 /* ---- answers ---- */
 
-static void write_json(const bal_target *target, const bal_model_eval *eval, const char *split,
-                       bool per_class, bal_text *text) {
+static bal_status write_intervals(const bal_model_eval *eval, int64_t resamples, bal_json_out *out,
+                                  bal_error *err) {
+    const bal_interval_options options = {(int)resamples, INTERVAL_LEVEL, INTERVAL_SEED};
+    bal_json_out_key(out, "bootstrap");
+    bal_json_out_object(out);
+    bal_json_out_named_integer(out, "resamples", resamples);
+    bal_json_out_named_number(out, "level", options.level);
+    bal_json_out_named_integer(out, "seed", INTERVAL_SEED);
+    bal_json_out_key(out, "intervals");
+    BAL_TRY(bal_eval_set_intervals_json(&eval->set, &options, out, err));
+    bal_json_out_object_end(out);
+    return BAL_OK;
+}
+
+static bal_status write_json(const question *asked, const bal_target *target,
+                             const bal_model_eval *eval, bal_text *text, bal_error *err) {
+    const char *split = split_of(asked, target);
     bal_json_out out;
     bal_json_out_init(&out, text, BAL_JSON_LINE);
     bal_json_out_object(&out);
@@ -98,14 +118,17 @@ static void write_json(const bal_target *target, const bal_model_eval *eval, con
     bal_json_out_named_integer(&out, "rows", eval->set.n_rows);
     bal_json_out_named_integer(&out, "unknown_labels", eval->dataset->unknown_labels);
     bal_json_out_key(&out, split);
-    bal_eval_set_json(&eval->set, per_class, &out);
+    bal_eval_set_json(&eval->set, asked->per_class, &out);
+    if (asked->resamples > 0) BAL_TRY(write_intervals(eval, asked->resamples, &out, err));
     bal_json_out_object_end(&out);
     bal_text_puts(text, "\n");
+    return BAL_OK;
 }
 
-static int print_words(const bal_target *target, const bal_model_eval *eval, const char *split,
-                       const bal_text *text, bool per_class) {
+static int print_words(const question *asked, const bal_target *target, const bal_model_eval *eval,
+                       const bal_text *text) {
     json_t *answer = NULL;
+    const char *split = split_of(asked, target);
     const char *const splits[] = {split, NULL};
     bal_error err = {0};
     if (bal_json_parse(text->data, text->length, "evaluation", &answer, &err) != BAL_OK)
@@ -113,17 +136,21 @@ static int print_words(const bal_target *target, const bal_model_eval *eval, con
     printf("%s, %lld rows (%s) of %s\n\n", target->model, (long long)eval->set.n_rows, split,
            eval->dataset->table->source);
     bal_print_metrics(stdout, answer, splits);
-    if (per_class) bal_print_classes(stdout, json_object_get(answer, split));
+    if (asked->resamples > 0) bal_print_intervals(stdout, answer, split);
+    if (asked->per_class) bal_print_classes(stdout, json_object_get(answer, split));
     json_decref(answer);
     return EXIT_DONE;
 }
 
 static int answer(const question *asked, const bal_target *target, const bal_model_eval *eval) {
-    const char *split = split_of(asked, target);
     bal_text text = {0};
-    write_json(target, eval, split, asked->per_class, &text);
+    bal_error err = {0};
+    if (write_json(asked, target, eval, &text, &err) != BAL_OK) {
+        bal_text_release(&text);
+        return bal_report_error(&err);
+    }
     if (asked->json || bal_text_failed(&text)) return bal_print_text(&text);
-    int code = print_words(target, eval, split, &text, asked->per_class);
+    int code = print_words(asked, target, eval, &text);
     bal_text_release(&text);
     return code;
 }
@@ -156,11 +183,11 @@ static int evaluate(question *asked, int threads, int argc, char **argv) {
 static int run(int argc, char **argv) {
     static const char *const splits[] = {"train", "val", "test", "all", NULL};
     question asked = {0};
+    const char *resamples = NULL;
     int threads, known = 0;
     const bal_option options[] = {
-        {"--split", &asked.split, NULL},
-        {"--threads", &asked.threads, NULL},
-        {"--json", NULL, &asked.json},
+        {"--split", &asked.split, NULL},         {"--bootstrap", &resamples, NULL},
+        {"--threads", &asked.threads, NULL},     {"--json", NULL, &asked.json},
         {"--per-class", NULL, &asked.per_class},
     };
     int n =
@@ -171,14 +198,19 @@ static int run(int argc, char **argv) {
         known++;
     if (!splits[known]) return bal_report_unknown(&bal_command_eval, "split", asked.split, splits);
     if (!bal_parse_threads(&bal_command_eval, asked.threads, &threads)) return EXIT_USAGE;
+    if (resamples && (!bal_text_parse_i64(resamples, strlen(resamples), &asked.resamples) ||
+                      asked.resamples < 1 || asked.resamples > RESAMPLES_MAX))
+        return bal_report_usage(&bal_command_eval,
+                                "--bootstrap wants a number from 1 to %d, not '%s'", RESAMPLES_MAX,
+                                resamples);
     asked.target = argv[1];
     return evaluate(&asked, threads, n, argv);
 }
 
 const bal_command bal_command_eval = {
     .name = "eval",
-    .arguments = "RUN|MODEL [data.path=FILE …] [--split SPLIT] [--per-class] [--json] "
-                 "[--threads N]",
+    .arguments = "RUN|MODEL [data.path=FILE …] [--split SPLIT] [--per-class] "
+                 "[--bootstrap N] [--json] [--threads N]",
     .summary = "How good a model is on labelled rows",
     .help = "Of a run, its own test rows, or those of another file given with data.path;\n"
             "of a model file, those of data.path. Other data keys work too:\n"
@@ -186,6 +218,7 @@ const bal_command bal_command_eval = {
             "the model does not know).\n\n"
             "--split S     train, val, test or all (default: test; all for another file)\n"
             "--per-class   precision, recall, F1 and rows of every class, worst first\n"
+            "--bootstrap N 95 % intervals of the metrics from N resamples of the rows\n"
             "--json        one JSON object on standard output\n"
             "--threads N   how many threads (default: all processors of this process)\n",
     .run = run,

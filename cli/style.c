@@ -4,9 +4,16 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { LINE_WIDTH = 80 };
+enum { LINE_WIDTH = 80, NO_SCREEN = 1000 };
+
+int bal_screen_columns(FILE *out) {
+    struct winsize size;
+    if (!isatty(fileno(out))) return NO_SCREEN;
+    return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : LINE_WIDTH;
+}
 
 bool bal_is_screen(FILE *out) {
     const char *term = getenv("TERM");

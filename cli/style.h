@@ -15,6 +15,9 @@ bal_style bal_style_for(FILE *out);
 /** Whether `out` is a terminal on which a line can be drawn again. */
 bool bal_is_screen(FILE *out);
 
+/** How wide the terminal is; 80 where that is unknown, no limit to speak of where `out` is none. */
+int bal_screen_columns(FILE *out);
+
 /** "3.2 s", "4:05", "2:03:44". Returns buffer. */
 char *bal_duration_text(double seconds, char buffer[24]);
 

@@ -24,33 +24,73 @@ typedef struct column {
     const char *metric, *title;
     column_form form;
     bool spread;
+    const char *of_class; /* of an object {class: value}: whose */
 } column;
 
+enum { COLUMNS_MAX = 8 };
+
 static const column class_columns[] = {
-    {"accuracy", "accuracy", FORM_SCORE, false},
-    {"balanced_accuracy", "balanced", FORM_SCORE, false},
-    {"macro_f1", "macro F1", FORM_SCORE, false},
-    {"unique_predictions", "predicted", FORM_COUNT, true},
-    {"most_common_share", "top class", FORM_SHARE, true},
-    {"normalized_entropy", "entropy", FORM_SCORE, true},
+    {"accuracy", "accuracy", FORM_SCORE, false, NULL},
+    {"balanced_accuracy", "balanced", FORM_SCORE, false, NULL},
+    {"macro_f1", "macro F1", FORM_SCORE, false, NULL},
+    {"unique_predictions", "predicted", FORM_COUNT, true, NULL},
+    {"most_common_share", "top class", FORM_SHARE, true, NULL},
+    {"normalized_entropy", "entropy", FORM_SCORE, true, NULL},
     {0},
 };
 static const column value_columns[] = {
-    {"rmse", "rmse", FORM_SCORE, false},
-    {"mae", "mae", FORM_SCORE, false},
-    {"r2", "r2", FORM_SCORE, false},
-    {"correlation", "correl.", FORM_SCORE, true},
+    {"mae", "mae", FORM_SCORE, false, NULL},
+    {"rmse", "rmse", FORM_SCORE, false, NULL},
+    {"r2", "r2", FORM_SCORE, false, NULL},
+    {"correlation", "correl.", FORM_SCORE, true, NULL},
     {0},
 };
 
-static const column *columns_of(const json_t *head) {
-    return json_object_get(head, "rmse") ? value_columns : class_columns;
+static void add_column(column columns[COLUMNS_MAX], column one) {
+    int n = 0;
+    while (columns[n].metric)
+        n++;
+    if (n + 1 < COLUMNS_MAX) columns[n] = one;
+}
+
+/** Of a binary head: how right it is about each of the two classes, which one number would hide. */
+static void binary_columns(const json_t *head, column columns[COLUMNS_MAX]) {
+    json_t *recall = json_object_get(head, "recall"), *value;
+    const char *name;
+    add_column(columns, (column){"balanced_accuracy", "balanced", FORM_SCORE, false, NULL});
+    json_object_foreach(recall, name, value)
+        add_column(columns, (column){"recall", name, FORM_SCORE, false, name});
+    if (json_object_get(head, "expected_profit"))
+        add_column(columns, (column){"expected_profit", "profit", FORM_SCORE, false, NULL});
+    add_column(columns, (column){"accuracy", "accuracy", FORM_SCORE, false, NULL});
+    add_column(columns, (column){"most_common_share", "top class", FORM_SHARE, true, NULL});
+}
+
+/** The columns of a head; ends with an empty one. */
+static void columns_of(const json_t *head, column columns[COLUMNS_MAX]) {
+    memset(columns, 0, COLUMNS_MAX * sizeof *columns);
+    if (json_object_get(head, "recall")) {
+        binary_columns(head, columns);
+        return;
+    }
+    const column *all = json_object_get(head, "rmse") ? value_columns : class_columns;
+    for (; all->metric; all++)
+        add_column(columns, *all);
+    if (json_object_get(head, "expected_profit"))
+        add_column(columns, (column){"expected_profit", "profit", FORM_SCORE, false, NULL});
+}
+
+/** As many columns as a terminal has room for: the most telling come first. */
+static void fit_columns(FILE *out, int label, column columns[COLUMNS_MAX]) {
+    int room = (bal_screen_columns(out) - label) / NUMBER;
+    if (room < COLUMNS_MAX) columns[room > 1 ? room : 1] = (column){0};
 }
 
 /** "26", or "25/26" where the number of classes is known. */
 static void print_number(FILE *out, const column *about, const json_t *head) {
     char text[48], number[24];
-    double value = bal_json_number_at(head, about->metric);
+    const json_t *at = about->of_class ? json_object_get(head, about->metric) : head;
+    double value = bal_json_number_at(at, about->of_class ? about->of_class : about->metric);
     double classes = bal_json_number_at(head, "classes");
     bal_score_text(value, number);
     if (isnan(value) || about->form == FORM_SCORE)
@@ -62,45 +102,103 @@ static void print_number(FILE *out, const column *about, const json_t *head) {
     bal_print_padded(out, text, -NUMBER);
 }
 
-static void print_row(FILE *out, const char *label, const column *columns, const json_t *head,
-                      bool is_prior) {
-    bal_print_padded(out, label, LABEL);
-    for (; columns->metric; columns++)
-        if (!is_prior || !columns->spread) print_number(out, columns, head);
+static void print_row(FILE *out, const char *text, int label, const column *columns,
+                      const json_t *head, bool is_prior) {
+    int skipped = 0;
+    bal_print_padded(out, text, label);
+    for (; columns->metric; columns++) {
+        if (is_prior && columns->spread) {
+            skipped += NUMBER;
+            continue;
+        }
+        fprintf(out, "%*s", skipped, "");
+        print_number(out, columns, head);
+        skipped = 0;
+    }
     fputs("\n", out);
 }
 
-static void print_titles(FILE *out, const bal_style *style, const column *columns) {
-    fprintf(out, "%s%*s", style->bold, LABEL, "");
+/** Recall of a class is titled by the class, cut where it is long. */
+static void print_title(FILE *out, const column *about) {
+    char whole[256], cut[4 * NUMBER];
+    int columns = 0;
+    size_t length = 0;
+    snprintf(whole, sizeof whole, about->of_class ? "rec. %s" : "%s", about->title);
+    for (const char *at = whole; *at && length + 1 < sizeof cut; at++) {
+        columns += ((unsigned char)*at & 0xC0) != 0x80;
+        if (columns > NUMBER - 1) break;
+        cut[length++] = *at;
+    }
+    cut[length] = '\0';
+    bal_print_padded(out, cut, -NUMBER);
+}
+
+static void print_titles(FILE *out, const bal_style *style, const char *name, int label,
+                         const column *columns) {
+    fputs(style->bold, out);
+    bal_print_padded(out, name, label);
     for (; columns->metric; columns++)
-        bal_print_padded(out, columns->title, -NUMBER);
+        print_title(out, columns);
     fprintf(out, "%s\n", style->off);
 }
 
-static void print_head(FILE *out, const bal_style *style, const char *split, const char *name,
-                       const json_t *head, bool several) {
-    char label[80];
-    const column *columns = columns_of(head);
-    snprintf(label, sizeof label, several ? "  %s %s" : "  %s", split, name);
-    print_row(out, label, columns, head, false);
+static void print_split(FILE *out, const bal_style *style, const char *split, int label,
+                        const column *columns, const json_t *head) {
+    char text[80];
+    snprintf(text, sizeof text, "  %s", split);
+    print_row(out, text, label, columns, head, false);
     const json_t *prior = json_object_get(head, "prior");
     if (!prior) return;
     fputs(style->dim, out);
-    print_row(out, "    prior", columns, prior, true);
+    print_row(out, "    prior", label, columns, prior, true);
     fputs(style->off, out);
 }
 
 void bal_print_metrics(FILE *out, const json_t *summary, const char *const *splits) {
     bal_style style = bal_style_for(out);
-    const column *titled = NULL;
-    for (; *splits; splits++) {
-        json_t *heads = json_object_get(summary, *splits), *head;
-        const char *name;
-        json_object_foreach(heads, name, head) {
-            if (columns_of(head) != titled) print_titles(out, &style, columns_of(head));
-            titled = columns_of(head);
-            print_head(out, &style, *splits, name, head, json_object_size(heads) > 1);
+    json_t *heads = json_object_get(summary, *splits), *first;
+    bool several = json_object_size(heads) > 1;
+    const char *name;
+    int label = LABEL;
+    json_object_foreach(heads, name, first) if (several && bal_text_columns(name) + 1 > label)
+        label = bal_text_columns(name) + 1;
+    json_object_foreach(heads, name, first) {
+        column columns[COLUMNS_MAX];
+        columns_of(first, columns);
+        fit_columns(out, label, columns);
+        print_titles(out, &style, several ? name : "", label, columns);
+        for (int s = 0; splits[s]; s++) {
+            json_t *head = json_object_get(json_object_get(summary, splits[s]), name);
+            if (head) print_split(out, &style, splits[s], label, columns, head);
         }
+    }
+}
+
+/* ---- intervals ---- */
+
+/** "  accuracy             0.8917    0.8512 to 0.9305" */
+static void print_interval(FILE *out, const char *name, const json_t *head, const json_t *bounds) {
+    char value[24], low[24], high[24];
+    double ends[2] = {NAN, NAN};
+    for (size_t i = 0; i < 2; i++)
+        bal_json_number(json_array_get(bounds, i), &ends[i]);
+    fputs("  ", out);
+    bal_print_padded(out, name, 2 * LABEL);
+    bal_print_padded(out, bal_score_text(bal_json_number_at(head, name), value), -NUMBER);
+    fprintf(out, "   %s to %s\n", bal_score_text(ends[0], low), bal_score_text(ends[1], high));
+}
+
+void bal_print_intervals(FILE *out, const json_t *evaluation, const char *split) {
+    bal_style style = bal_style_for(out);
+    const json_t *bootstrap = json_object_get(evaluation, "bootstrap");
+    json_t *heads = json_object_get(bootstrap, "intervals"), *metrics, *bounds;
+    const char *head, *metric;
+    json_object_foreach(heads, head, metrics) {
+        fprintf(out, "\n%s%s%s, %.0f %% intervals of %.0f resamples\n", style.bold, head, style.off,
+                100 * bal_json_number_at(bootstrap, "level"),
+                bal_json_number_at(bootstrap, "resamples"));
+        json_object_foreach(metrics, metric, bounds) print_interval(
+            out, metric, json_object_get(json_object_get(evaluation, split), head), bounds);
     }
 }
 

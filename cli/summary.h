@@ -9,6 +9,9 @@
  *  predictor below it. `summary` holds {"val": {HEAD: {METRIC: …}}, …}; splits ends with NULL. */
 void bal_print_metrics(FILE *out, const json_t *summary, const char *const *splits);
 
+/** Bootstrap intervals of a split's metrics, from an evaluation with "bootstrap". */
+void bal_print_intervals(FILE *out, const json_t *evaluation, const char *split);
+
 /** Precision, recall, F1 and rows of every class, from heads with "per_class", worst F1 first. */
 void bal_print_classes(FILE *out, const json_t *heads);
 

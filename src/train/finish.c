@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/npz.h"
+#include "metric/metric_table.h"
 #include "metric/scores.h"
 #include "train/model_file.h"
 #include "train/run.h"
@@ -51,6 +52,17 @@ static void write_per_class(const bal_head_data *head, const bal_scores *scores,
     bal_json_out_object_end(out);
 }
 
+/** Of a binary head both, since most other metrics hide that one class is lost. */
+static void write_recall(const bal_head_data *head, const bal_scores *scores, bal_json_out *out) {
+    if (head->recipe->kind != BAL_HEAD_BINARY) return;
+    bal_json_out_key(out, "recall");
+    bal_json_out_object(out);
+    for (int32_t c = 0; c < head->classes.count; c++)
+        bal_json_out_named_number(out, head->classes.names[c],
+                                  bal_metric_recall.compute(scores, c, NULL));
+    bal_json_out_object_end(out);
+}
+
 static void write_prior(const bal_head_data *head, const bal_scores *scores, bal_json_out *out) {
     bal_scores *prior = NULL;
     if (bal_scores_prior(scores, &prior, NULL) != BAL_OK) {
@@ -63,6 +75,7 @@ static void write_prior(const bal_head_data *head, const bal_scores *scores, bal
     for (const bal_metric *const *metric = bal_metric_table; *metric; metric++)
         if ((*metric)->cheap && bal_head_has_metric(head->recipe, *metric))
             write_metric(*metric, prior, &ignored, out);
+    write_recall(head, prior, out);
     bal_json_out_object_end(out);
     bal_scores_free(prior);
 }
@@ -79,6 +92,7 @@ static void write_head(const bal_eval_set *set, int32_t h, bool per_class, bal_j
     for (const bal_metric *const *metric = bal_metric_table; *metric; metric++)
         if (bal_head_has_metric(head->recipe, *metric))
             write_metric(*metric, scores, &undefined, out);
+    write_recall(head, scores, out);
     write_prior(head, scores, out);
     if (undefined.n > 0) {
         bal_json_out_key(out, "undefined");

@@ -46,4 +46,16 @@ void bal_trainer_interrupted(const bal_trainer *trainer, bal_text *summary);
  * per-class values under "per_class", undefined ones with their reason under "undefined". */
 void bal_eval_set_json(const bal_eval_set *set, bool per_class, bal_json_out *out);
 
+typedef struct bal_interval_options {
+    int resamples;
+    double level; /* 0.95 */
+    uint64_t seed;
+} bal_interval_options;
+
+/** Bootstrap intervals over the rows of an evaluated set, of the metrics that every row of the logs
+ *  has: {"label": {"accuracy": [low, high]}}; null where no resample defines the metric. */
+BAL_WARN_UNUSED bal_status bal_eval_set_intervals_json(const bal_eval_set *set,
+                                                       const bal_interval_options *options,
+                                                       bal_json_out *out, bal_error *err);
+
 #endif

@@ -170,7 +170,7 @@ train: {epochs: 10, batch_size: 16}
 report: {plots: false}
 END
     ballast 0 train recipe.yaml --threads 1 --run run
-    says out 'test colour'
+    says out 'colour           accuracy'
     says out 'rmse'
     ballast 0 predict run rows.csv -o out.csv
     head -n 1 out.csv | tr , '\n' | tr '\n' ' ' >names
@@ -212,7 +212,75 @@ predict_refuses_what_does_not_fit() {
     refused 2 'run has no model' predict run rows.csv -o out.csv
 }
 
+# A value, classes and a binary head on the same rows.
+make_run_of_three_heads() {
+    make_rows 200 | awk -F, -v OFS=, 'NR == 1 { print $0, "side" }
+        NR > 1 { print $0, ($2 > 0.35 ? "above" : "below") }' >rows.csv
+    make_recipe 'monitor: val.side.expected_profit'
+    sed -i -e 's/^data:.*/data: {kind: csv, path: rows.csv, features: [a, b]}/' \
+        -e 's/^heads:.*/heads:/' recipe.yaml
+    sed -i '/^heads:/r /dev/stdin' recipe.yaml <<'END'
+  - {name: value, kind: value, target: c, loss: {kind: threshold_huber, threshold: 0.5}, weight: 0.6}
+  - {name: colour, target: label, weight: 0.1}
+  - name: side
+    kind: binary
+    target: side
+    classes: [below, above]
+    loss: {kind: focal, alpha: 0.75}
+    payoff: {below: [0, -1], above: [0, 0.5]}
+END
+    ballast 0 train recipe.yaml --run run --threads 1
+}
+
+every_head_has_figures_of_its_own() {
+    make_run_of_three_heads
+    says out 'value                 mae       rmse         r2'
+    says out 'colour           accuracy   balanced   macro F1'
+    says out 'side             balanced rec. below rec. above     profit   accuracy'
+    ballast 0 eval run --json
+    json out 'set(o["test"]["side"]["recall"]) == {"below", "above"}'
+    json out 'abs(1 - o["test"]["side"]["recall"]["below"] - o["test"]["side"]["risk"]) < 1e-12'
+    json out 'o["test"]["side"]["prior"]["expected_profit"] is not None'
+    json out '"expected_profit" not in o["test"]["colour"]'
+    command -v python3 >/dev/null || return 0
+    python3 - "$program" <<'END' || fail 'too wide for a terminal of 60 columns'
+import fcntl, os, re, struct, subprocess, sys, termios
+ours, theirs = os.openpty()
+fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+run = subprocess.Popen([sys.argv[1], "eval", "run"], stdout=theirs)
+os.close(theirs)
+text = b""
+try:
+    while part := os.read(ours, 4096):
+        text += part
+except OSError: # the end of a terminal
+    pass
+assert run.wait() == 0
+table = re.sub(r"\x1b\[\d*m", "", text.decode()).replace("\r", "").split("\n")[2:]
+assert any("rec. below" in line for line in table)
+wide = [line for line in table if len(line) > 60]
+sys.exit(f"{wide}" if wide else 0)
+END
+}
+
+intervals_on_request() {
+    make_run_of_three_heads
+    ballast 0 eval run --bootstrap 100 --json
+    json out 'o["bootstrap"]["resamples"] == 100 and o["bootstrap"]["level"] == 0.95'
+    json out 'all(low <= o["test"]["value"]["mae"] <= high for low, high in [o["bootstrap"]["intervals"]["value"]["mae"]])'
+    json out 'all(low < o["test"]["side"]["expected_profit"] < high for low, high in [o["bootstrap"]["intervals"]["side"]["expected_profit"]])'
+    cp out first
+    ballast 0 eval run --bootstrap 100 --json
+    cmp -s first out || fail 'other intervals for the same rows'
+    ballast 0 eval run --bootstrap 20
+    says out 'side, 95 % intervals of 20 resamples'
+    grep -Eq '^  expected_profit +-?[0-9.]+   -?[0-9.]+ to -?[0-9.]+$' out || fail 'no interval'
+    ballast 0 eval run
+    grep -q resamples out && fail 'intervals that nobody asked for'
+    refused 2 '--bootstrap wants a number' eval run --bootstrap 0
+}
+
 run_cases eval_of_a_run eval_of_a_model_file_and_of_other_rows eval_refuses_labels_it_does_not_know \
     predict_gives_the_classes_that_eval_counted predict_takes_rows_in_every_form \
     names_that_are_numbers predict_writes_arrays_that_can_be_trained_on several_heads_have_their_names_in_front \
-    missing_values_are_refused_or_filled predict_refuses_what_does_not_fit
+    every_head_has_figures_of_its_own intervals_on_request missing_values_are_refused_or_filled predict_refuses_what_does_not_fit
