@@ -200,6 +200,16 @@ overflowing() {
     threads=2
 }
 
+# Short stages, so that many kills hit where one goes over to the next.
+staged() {
+    recipe 2 'stop: {patience: 3}' 'stages:' '  - {name: one}' \
+        '  - {name: two, optimizer: {kind: momentum, lr: 0.01}, train: {batch_size: 64}}' \
+        '  - {name: three, heads: {label: {class_weights: {kind: balanced, multiplier: 2}}}}' \
+        '  - {name: four, init_from: two, model: {freeze: ["backbone.0.*"]}}' \
+        '  - {name: five, train: {epochs: 4}, stop: {patience: 0}, schedule: {kind: plateau, patience: 1}}' \
+        'checkpoint: {every_epochs: 2, keep: 3}'
+}
+
 rollbacks() { # COUNT, in the whole run
     grep -q "\"rollbacks\": $1," whole/summary.json || lost "$1 rollbacks wanted"
 }
@@ -209,7 +219,9 @@ terminated() { plain && check_kills TERM 143 $((kills / 2)); }
 killed_drawing() { drawn && check_kills KILL 137 $((kills / 5)); }
 killed_recovering() { rolled_back && check_kills KILL 137 $((kills / 2)) && rollbacks 2; }
 terminated_recovering() { rolled_back && check_kills TERM 143 $((kills / 2)) && rollbacks 2; }
+killed_in_stages() { staged && check_kills KILL 137 "$kills"; }
+terminated_in_stages() { staged && check_kills TERM 143 $((kills / 2)); }
 killed_on_two_threads() { overflowing && check_kills KILL 137 $((kills / 2)) && rollbacks 3; }
 
 run_cases killed terminated killed_drawing killed_recovering terminated_recovering \
-    killed_on_two_threads
+    killed_on_two_threads killed_in_stages terminated_in_stages
