@@ -5,7 +5,8 @@
 set -eu
 
 packages="gcc g++ libc6-dev meson ninja-build pkg-config
-libfyaml-dev libjansson-dev zlib1g-dev libzip-dev nettle-dev libcairo2-dev libcmocka-dev"
+libfyaml-dev libjansson-dev zlib1g-dev libzip-dev nettle-dev libsqlite3-dev
+libcairo2-dev libcmocka-dev"
 [ "${1-}" != bench ] || packages="$packages libdnnl2"
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

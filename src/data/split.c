@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -53,20 +54,48 @@ static void shuffle(int64_t *rows, int64_t n, bal_random *random) {
     }
 }
 
+/* ---- in order, with gaps ---- */
+
+/** What is left for the parts when the gaps between them are taken off. */
+static bal_status share_out(const split_task *task, int64_t ret_count[BAL_SPLIT_COUNT],
+                            bal_error *err) {
+    const bal_split_options *options = task->options;
+    int64_t gaps = -1, left;
+    for (int p = 0; p < BAL_SPLIT_COUNT; p++)
+        gaps += options->fraction[p] > 0;
+    if (!bal_i64_mul(gaps, options->embargo, &left) || (left = task->rows - left) < 1)
+        return bal_fail(err, BAL_EDATA,
+                        "%" PRId64 " rows between each part and the next (data.split.embargo) "
+                        "leave none of %" PRId64 " for the parts",
+                        options->embargo, task->rows);
+    bal_apportion(options->fraction, left, ret_count);
+    return BAL_OK;
+}
+
 /* ---- random, sequential ---- */
 
-static bal_status split_in_order(split_task *task, bool shuffled, bal_error *err) {
+/** Rows in order, cut with a gap after each part that there is. */
+static bal_status cut_in_order(split_task *task, bal_error *err) {
+    int64_t count[BAL_SPLIT_COUNT], at = 0;
+    BAL_TRY(share_out(task, count, err));
+    for (int p = 0; p < BAL_SPLIT_COUNT; p++) {
+        for (int64_t i = 0; i < count[p]; i++)
+            task->part[at++] = (assignment)p;
+        if (task->options->fraction[p] > 0) at += task->options->embargo;
+    }
+    return BAL_OK;
+}
+
+static bal_status cut_at_random(split_task *task, bal_error *err) {
     size_t rows = (size_t)task->rows;
     int64_t *order = bal_calloc(rows, sizeof *order);
     int64_t count[BAL_SPLIT_COUNT];
     if (!order) return bal_fail_memory(err, rows * sizeof *order);
     for (int64_t i = 0; i < task->rows; i++)
         order[i] = i;
-    if (shuffled) {
-        bal_random random;
-        bal_random_init(&random, task->options->seed, split_stream);
-        shuffle(order, task->rows, &random);
-    }
+    bal_random random;
+    bal_random_init(&random, task->options->seed, split_stream);
+    shuffle(order, task->rows, &random);
     bal_apportion(task->options->fraction, task->rows, count);
     assign_counts(order, count, task->part);
     bal_free(order);
@@ -74,11 +103,11 @@ static bal_status split_in_order(split_task *task, bool shuffled, bal_error *err
 }
 
 static bal_status split_random(split_task *task, bal_error *err) {
-    return split_in_order(task, true, err);
+    return cut_at_random(task, err);
 }
 
 static bal_status split_sequential(split_task *task, bal_error *err) {
-    return split_in_order(task, false, err);
+    return cut_in_order(task, err);
 }
 
 /* ---- stratified ---- */
@@ -179,16 +208,19 @@ static bal_status split_time(split_task *task, bal_error *err) {
     keyed_row *sorted;
     int64_t count[BAL_SPLIT_COUNT], at = 0, end = 0;
     BAL_TRY(sort_by_column(task, &sorted, err));
-    bal_apportion(task->options->fraction, task->rows, count);
-    for (int p = 0; p < BAL_SPLIT_COUNT; p++) {
+    bal_status status = share_out(task, count, err);
+    for (int p = 0; p < BAL_SPLIT_COUNT && status == BAL_OK; p++) {
         end += count[p];
         int64_t first = at;
         while (at < task->rows &&
                (at < end || (at > first && same_key(&sorted[at], &sorted[at - 1]))))
             task->part[sorted[at++].row] = (assignment)p;
+        if (task->options->fraction[p] == 0) continue;
+        at += task->options->embargo;
+        end += task->options->embargo;
     }
     bal_free(sorted);
-    return BAL_OK;
+    return status;
 }
 
 typedef struct row_group {

@@ -24,6 +24,7 @@ typedef struct bal_split_options {
     const char *kind;                 /* stratified | random | sequential | group | time */
     double fraction[BAL_SPLIT_COUNT]; /* train > 0, none negative, sum ≤ 1 (+1e-9) */
     const bal_column *column;         /* group, time */
+    int64_t embargo; /* sequential, time: rows left out between a part and the next */
     uint64_t seed;
 } bal_split_options;
 
@@ -40,9 +41,12 @@ typedef struct bal_split_options {
  *                      while there are groups for it.
  *  time                Sorted by `column` and cut in order; equal times are not cut apart.
  *
+ *  An embargo is taken off before the rest is shared out by the fractions. A row that looks `w`
+ * rows back shares nothing with a part that ends `w` rows before it.
+ *
  *  Errors  BAL_EDATA when train is empty, when a part with a fraction gets no row although there
- *          are 10, for a missing value in `column`; BAL_ERECIPE for a kind, fractions or a column
- *          that make no sense. */
+ *          are 10, when the embargo leaves nothing, for a missing value in `column`; BAL_ERECIPE
+ * for a kind, fractions or a column that make no sense. */
 BAL_WARN_UNUSED bal_status bal_split_init(bal_split *split, const bal_split_options *options,
                                           int64_t rows, const int32_t *labels, int32_t classes,
                                           const char *const *class_names, const bal_log_sink *log,

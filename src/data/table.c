@@ -157,6 +157,7 @@ static const struct {
     {"csv", bal_table_from_csv},
     {"npz", bal_table_from_npz},
     {"simulated", from_simulator},
+    {"sequence", bal_table_from_sequence},
 };
 
 static bal_status fill_table(const bal_table_options *options, const bal_log_sink *log,
@@ -164,7 +165,7 @@ static bal_status fill_table(const bal_table_options *options, const bal_log_sin
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
         if (strcmp(sources[i].kind, options->kind) == 0)
             return sources[i].fill(options, log, table, err);
-    return bal_fail(err, BAL_ERECIPE, "data.kind '%s' is none of csv, npz, simulated",
+    return bal_fail(err, BAL_ERECIPE, "data.kind '%s' is none of csv, npz, simulated, sequence",
                     options->kind);
 }
 

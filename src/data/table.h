@@ -1,7 +1,8 @@
 /* A table: rows of numeric features plus named columns for targets, groups and time, as read from a
  * file or made by a simulator. Nothing has been learned from it yet.
  *
- * A table owns all it holds. Kinds of sources are rows of a list in table.c: csv, npz, simulated.
+ * A table owns all it holds. Kinds of sources are rows of a list in table.c: csv, npz, simulated,
+ * sequence.
  */
 #ifndef BAL_DATA_TABLE_H
 #define BAL_DATA_TABLE_H
@@ -12,8 +13,12 @@
 
 #include "ballast/status.h"
 #include "base/sink.h"
+#include "data/series_feature.h"
 
 typedef struct bal_table bal_table;
+
+/** Of a sequence the column with the value that each row stands before; the only one it has. */
+#define BAL_SERIES_NEXT "next"
 
 /** One column that is not a feature. Either numbers (NaN = missing) or text (NULL = missing). */
 typedef struct bal_column {
@@ -39,7 +44,7 @@ struct bal_table {
 
 /** What to read. Strings not given are NULL or "". */
 typedef struct bal_table_options {
-    const char *kind; /* npz | csv | simulated */
+    const char *kind; /* npz | csv | simulated | sequence */
     const char *path;
     const char *const *features; /* csv: column names, none: all but `columns` and `ignore`;
                                   * npz: array names, none: "X" */
@@ -57,6 +62,13 @@ typedef struct bal_table_options {
     int32_t simulator_classes;
     double simulator_noise, simulator_imbalance;
     int64_t simulator_seed; /* as it is, also 0 */
+    const char *table;      /* sequence: see data/series.h for this and what follows */
+    const char *series_column, *series_order;
+    int32_t series_window; /* values that a row sees, at least 1 */
+    const bal_series_feature *series_features;
+    int32_t n_series_features;
+    bool series_log;      /* lags and statistics are of logarithms */
+    int32_t series_ahead; /* 1: prediction, a row behind the last value too; else 0 */
     /** Prediction: the feature names of the model, in order. csv: matched by name when the file has
      *  all of them, by position when it has no header. npz, simulated: the number must match. NULL
      *  when training. */

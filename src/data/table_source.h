@@ -11,6 +11,9 @@ bal_status bal_table_from_csv(const bal_table_options *options, const bal_log_si
 bal_status bal_table_from_npz(const bal_table_options *options, const bal_log_sink *log,
                               bal_table *table, bal_error *err);
 
+bal_status bal_table_from_sequence(const bal_table_options *options, const bal_log_sink *log,
+                                   bal_table *table, bal_error *err);
+
 /** Room for rows × features and for names and columns; features stay where table->x is set. */
 bal_status bal_table_allocate(bal_table *table, const char *source, int64_t rows, int32_t features,
                               int32_t columns, bal_error *err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "data/series_simulator.h"
 #include "recipe/recipe_reader.h"
 
 enum { FEATURES_MAX = 100000, BINS_MAX = 1000 };
@@ -485,10 +486,21 @@ static bal_status check_source(const bal_recipe_reader *r, const bal_yaml_node *
     return BAL_OK;
 }
 
+static bal_status check_simulator(const bal_recipe_reader *r, const bal_yaml_node *data) {
+    const char *name = r->recipe->data.simulator.name;
+    if (!name[0]) return BAL_OK;
+    bool series = bal_series_simulator_find(name) != NULL;
+    if (series == is_sequence(r->recipe)) return BAL_OK;
+    return bal_recipe_fail(r, place_in(bal_yaml_get(data, "simulator"), "name"),
+                           "data.simulator.name: %s makes a %s; it goes with data.kind: %s", name,
+                           series ? "series" : "table", series ? "sequence" : "simulated");
+}
+
 bal_status bal_recipe_check_series(bal_recipe_reader *r) {
     const bal_yaml_node *data = bal_yaml_get(r->root, "data");
     BAL_TRY(check_missing(r, data));
     BAL_TRY(check_split(r, data));
+    BAL_TRY(check_simulator(r, data));
     if (!is_sequence(r->recipe)) return BAL_OK;
     BAL_TRY(check_source(r, data));
     int32_t h = 0;

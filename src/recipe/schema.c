@@ -229,6 +229,7 @@ const bal_schema_key bal_schema_table[] = {
      .type = BAL_SCHEMA_TEXTS,
      SLOT_AT(bal_recipe, data.drop_classes, data.drop_classes_place),
      .count = offsetof(bal_recipe, data.n_drop_classes),
+     ONLY("kind", "csv", "npz", "simulated"),
      .fallback = "[]",
      .items_max = 10000,
      .help = "Labels whose rows are left out."},

@@ -10,10 +10,17 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/class_weights.h"
+#include "data/duplicates.h"
 #include "train/digest.h"
 
 const char *bal_head_target(const bal_recipe *recipe, const bal_recipe_head *head) {
     return head->target[0] ? head->target : recipe->data.target;
+}
+
+/** The column of the table that a head's labels or values are made from. */
+static const char *source_column(const bal_recipe *recipe, const bal_recipe_head *head) {
+    bool derived = head->target_kind != BAL_TARGET_COLUMN;
+    return derived ? BAL_SERIES_NEXT : bal_head_target(recipe, head);
 }
 
 void bal_dataset_table_options(const bal_recipe *recipe, const char **ret_columns,
@@ -21,7 +28,7 @@ void bal_dataset_table_options(const bal_recipe *recipe, const char **ret_column
     const bal_recipe_data *data = &recipe->data;
     int32_t n_columns = 0;
     for (int32_t h = 0; h < recipe->n_heads; h++) {
-        const char *target = bal_head_target(recipe, &recipe->heads[h]);
+        const char *target = source_column(recipe, &recipe->heads[h]);
         bool known = false;
         for (int32_t i = 0; i < n_columns; i++)
             if (strcmp(ret_columns[i], target) == 0) known = true;
@@ -46,6 +53,13 @@ void bal_dataset_table_options(const bal_recipe *recipe, const char **ret_column
         .simulator_noise = data->simulator.noise,
         .simulator_imbalance = data->simulator.imbalance,
         .simulator_seed = data->simulator.seed,
+        .table = data->table,
+        .series_column = data->column,
+        .series_order = data->order,
+        .series_window = data->window,
+        .series_features = data->series,
+        .n_series_features = data->n_series,
+        .series_log = data->series_log,
     };
 }
 
@@ -192,11 +206,62 @@ static bal_status encode_values(bal_head_data *head, const bal_column *column, i
     return BAL_OK;
 }
 
+/* ---- targets made from the value that follows in a series ---- */
+
+/** The class of a value: how many bounds it has reached. */
+static int32_t class_of(const bal_recipe_head *wanted, double value) {
+    int32_t id = 0;
+    if (isnan(value)) return -1;
+    if (wanted->target_kind == BAL_TARGET_AT_LEAST) return value >= wanted->at_least;
+    while (id < wanted->n_bins && value >= wanted->bins[id])
+        id++;
+    return id;
+}
+
+static bal_status encode_classes(bal_head_data *head, const bal_column *column, int64_t rows,
+                                 bal_error *err) {
+    const bal_recipe_head *wanted = head->recipe;
+    bool binary = wanted->kind == BAL_HEAD_BINARY;
+    BAL_TRY(bal_class_list_set(&head->classes, wanted->classes, wanted->n_classes, err));
+    head->outputs = binary ? 1 : head->classes.count;
+    head->labels = bal_calloc((size_t)rows, sizeof *head->labels);
+    if (binary) head->targets = bal_calloc((size_t)rows, sizeof *head->targets);
+    if (!head->labels || (binary && !head->targets))
+        return bal_fail_memory(err, (size_t)rows * sizeof *head->labels);
+    for (int64_t row = 0; row < rows; row++) {
+        int32_t id = class_of(wanted, column->number[row]);
+        head->labels[row] = id;
+        if (binary) head->targets[row] = id < 0 ? NAN : (float)id;
+    }
+    return BAL_OK;
+}
+
+/** Logarithms in place of the values. */
+static bal_status transform_values(bal_head_data *head, const bal_column *column, int64_t rows,
+                                   bal_error *err) {
+    char place[640];
+    if (strcmp(head->recipe->transform, "log") != 0) return BAL_OK;
+    for (int64_t row = 0; row < rows; row++) {
+        double value = column->number[row];
+        if (value <= 0)
+            return bal_fail(
+                err, BAL_EDATA, "%s: %g has no logarithm; head '%s' cannot have transform: log",
+                bal_column_place(column, row, place, sizeof place), value, head->recipe->name);
+        head->targets[row] = (float)log(value);
+    }
+    return BAL_OK;
+}
+
 static bal_status encode_head(bal_head_data *head, const bal_recipe *recipe, const bal_table *table,
                               int64_t *unknown, bal_error *err) {
     const bal_column *column;
-    BAL_TRY(need_column(table, bal_head_target(recipe, head->recipe), &column, err));
-    if (head->recipe->kind == BAL_HEAD_VALUE) return encode_values(head, column, table->rows, err);
+    BAL_TRY(need_column(table, source_column(recipe, head->recipe), &column, err));
+    if (head->recipe->kind == BAL_HEAD_VALUE) {
+        BAL_TRY(encode_values(head, column, table->rows, err));
+        return transform_values(head, column, table->rows, err);
+    }
+    if (head->recipe->target_kind != BAL_TARGET_COLUMN)
+        return encode_classes(head, column, table->rows, err);
     return encode_labels(head, recipe, column, table->rows, unknown, err);
 }
 
@@ -271,6 +336,7 @@ static bal_status split_rows(bal_dataset *dataset, const bal_recipe *recipe,
     bal_split_options options = {
         .kind = wanted->kind,
         .fraction = {wanted->train, wanted->val, wanted->test},
+        .embargo = wanted->embargo,
         .seed = (uint64_t)recipe->seed,
     };
     if (wanted->column[0])
@@ -442,10 +508,31 @@ static bal_status read_rows(bal_dataset *dataset, const bal_recipe *recipe, cons
     return split_rows(dataset, recipe, log, err);
 }
 
+/** Rows of a series that was recorded twice, or of a table put together from several, are in the
+ *  way of an honest test; whoever trains should know. */
+static bal_status tell_duplicates(const bal_dataset *dataset, const bal_log_sink *log,
+                                  bal_error *err) {
+    const bal_table *table = dataset->table;
+    const int64_t *count = dataset->split.count;
+    bal_duplicates found;
+    char row[512], twin[512];
+    BAL_TRY(bal_duplicates_find(table->x, table->features, &dataset->split, &found, err));
+    if (found.row < 0) return BAL_OK;
+    bal_log_printf(log, BAL_LOG_WARN,
+                   "%lld of %lld val rows and %lld of %lld test rows have all features of a "
+                   "training row; %s is like %s",
+                   (long long)found.rows[BAL_SPLIT_VAL], (long long)count[BAL_SPLIT_VAL],
+                   (long long)found.rows[BAL_SPLIT_TEST], (long long)count[BAL_SPLIT_TEST],
+                   bal_table_place(table, found.row, row, sizeof row),
+                   bal_table_place(table, found.twin, twin, sizeof twin));
+    return BAL_OK;
+}
+
 static bal_status learn(bal_dataset *dataset, const bal_recipe *recipe, const bal_log_sink *log,
                         bal_error *err) {
     for (int32_t h = 0; h < dataset->n_heads; h++)
         BAL_TRY(fit_prior(&dataset->heads[h], &dataset->split, err));
+    BAL_TRY(tell_duplicates(dataset, log, err));
     BAL_TRY(scale_features(dataset, recipe, log, err));
     dataset->digest = digest_of(dataset);
     return BAL_OK;

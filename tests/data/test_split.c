@@ -95,6 +95,44 @@ static void apportionment(void **state) {
     }
 }
 
+/* A row that looks `embargo` rows back finds none of its values in a part before it. */
+static void embargo(void **state) {
+    double day[200];
+    for (int i = 0; i < 200; i++)
+        day[i] = (199 - i) / 2; /* two of each, latest first */
+    char name[] = "day";
+    const bal_column column = {.name = name, .number = day};
+    bal_split_options options = {
+        .kind = "sequential", .fraction = {.7, .15, .15}, .embargo = 25, .column = &column};
+    bal_split split = split_of(&options, 200, NULL, 0);
+    assert_counts(&split, 105, 23, 22); /* of the 150 rows that are left */
+    assert_int_equal(check_rows(&split, 200), 150);
+    for (int p = BAL_SPLIT_VAL; p < BAL_SPLIT_COUNT; p++)
+        assert_int_equal(split.rows[p][0], split.rows[p - 1][split.count[p - 1] - 1] + 1 + 25);
+    bal_split_release(&split);
+    /* No gap for a part that nobody wants. */
+    options.fraction[BAL_SPLIT_VAL] = 0;
+    split = split_of(&options, 200, NULL, 0);
+    assert_int_equal(split.rows[BAL_SPLIT_TEST][0],
+                     split.rows[BAL_SPLIT_TRAIN][split.count[BAL_SPLIT_TRAIN] - 1] + 1 + 25);
+    bal_split_release(&split);
+    options.kind = "time";
+    split = split_of(&options, 200, NULL, 0);
+    double latest = day[split.rows[BAL_SPLIT_TRAIN][0]];
+    double earliest = day[split.rows[BAL_SPLIT_TEST][split.count[BAL_SPLIT_TEST] - 1]];
+    assert_true(earliest - latest >= 25. / 2);
+    bal_split_release(&split);
+    /* Too much of it. */
+    static const int64_t too_much[] = {200, 100000, INT64_MAX};
+    for (size_t i = 0; i < sizeof too_much / sizeof *too_much; i++) {
+        bal_error err = {0};
+        options.embargo = too_much[i];
+        assert_int_equal(bal_split_init(&split, &options, 200, NULL, 0, NULL, NULL, &err),
+                         BAL_EDATA);
+        assert_non_null(strstr(err.message, "(data.split.embargo) leave none of 200"));
+    }
+}
+
 static void random_and_sequential(void **state) {
     bal_split_options options = {.kind = "random", .fraction = {.81, .09, .10}, .seed = 4};
     bal_split a = split_of(&options, 1000, NULL, 0), b = split_of(&options, 1000, NULL, 0);
@@ -440,7 +478,7 @@ static void groups_stay_together(void **state) {
     bal_column by_number = {.name = (char[]){"person"}, .number = person};
     bal_column by_text = {.name = (char[]){"person"}, .is_text = true, .text = text};
     for (int kind = 0; kind < 2; kind++) {
-        bal_split_options options = {"group", {.7, .15, .15}, kind ? &by_text : &by_number, 3};
+        bal_split_options options = {"group", {.7, .15, .15}, kind ? &by_text : &by_number, 0, 3};
         bal_split split = split_of(&options, ROWS, NULL, 0),
                   again = split_of(&options, ROWS, NULL, 0);
         assert_int_equal(check_rows(&split, ROWS), ROWS);
@@ -470,7 +508,7 @@ static void few_groups_fill_every_part(void **state) {
     for (int i = 0; i < 30; i++)
         number[i] = i / 10;
     bal_column column = {.name = (char[]){"day"}, .number = number};
-    bal_split_options options = {"group", {.8, .1, .1}, &column, 0};
+    bal_split_options options = {"group", {.8, .1, .1}, &column, 0, 0};
     bal_split split = split_of(&options, 30, NULL, 0);
     assert_counts(&split, 10, 10, 10);
     bal_split_release(&split);
@@ -492,7 +530,7 @@ static void few_groups_fill_every_part(void **state) {
 static void equal_times_stay_together(void **state) {
     double time[100];
     bal_column column = {.name = (char[]){"time"}, .number = time};
-    bal_split_options options = {"time", {.7, .15, .15}, &column, 0};
+    bal_split_options options = {"time", {.7, .15, .15}, &column, 0, 0};
     bal_random random;
     bal_random_init(&random, 8, 0);
     for (int trial = 0; trial < 50; trial++) {
@@ -529,7 +567,7 @@ static void equal_times_stay_together(void **state) {
 static void times_as_text(void **state) {
     char *text[] = {(char[]){"2024-03-01"}, (char[]){"2023-12-31"}, (char[]){"2024-02-29"}};
     bal_column column = {.name = (char[]){"day"}, .is_text = true, .text = text};
-    bal_split_options options = {"time", {.34, .33, .33}, &column, 0};
+    bal_split_options options = {"time", {.34, .33, .33}, &column, 0, 0};
     bal_split split = split_of(&options, 3, NULL, 0);
     assert_int_equal(part_of(&split, 1), BAL_SPLIT_TRAIN);
     assert_int_equal(part_of(&split, 2), BAL_SPLIT_VAL);
@@ -597,7 +635,7 @@ static void refusals(void **state) {
     char *text[20] = {(char[]){"a"}};
     bal_column column = {.name = (char[]){"day"}, .number = number};
     bal_column words = {.name = (char[]){"who"}, .is_text = true, .text = text};
-    bal_split_options options = {"sideways", {.8, .1, .1}, NULL, 0};
+    bal_split_options options = {"sideways", {.8, .1, .1}, NULL, 0, 0};
     refuses(&options, 20, BAL_ERECIPE, "'sideways' is none of stratified, random");
     options.kind = "time";
     refuses(&options, 20, BAL_ERECIPE, "kind time needs a column");
@@ -639,7 +677,7 @@ static void failing_memory(void **state) {
     bal_column column = {.name = (char[]){"c"}, .number = number};
     const char *const kinds[] = {"stratified", "random", "sequential", "group", "time"};
     for (int k = 0; k < 5; k++) {
-        bal_split_options options = {kinds[k], {.81, .09, .10}, &column, 0};
+        bal_split_options options = {kinds[k], {.81, .09, .10}, &column, 0, 0};
         bal_status status = BAL_ENOMEM;
         for (int n = 0; status != BAL_OK; n++) {
             assert_true(n < 30);
@@ -672,6 +710,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
         cmocka_unit_test(apportionment),
+        cmocka_unit_test(embargo),
         cmocka_unit_test(random_and_sequential),
         cmocka_unit_test(many_distributions),
         cmocka_unit_test(long_tail_of_197),
