@@ -8,7 +8,13 @@
 #include "base/memory.h"
 #include "training.h"
 
-enum { MOST_RUNS = 100000, MOST_EPOCHS = 1000000, FEWEST_PERMUTATIONS = 100, NAME_COLUMNS = 14 };
+enum {
+    MOST_RUNS = 100000,
+    MOST_EPOCHS = 1000000,
+    FEWEST_PERMUTATIONS = 100,
+    NAME_COLUMNS = 14,
+    FEW_RUNS = 20
+};
 
 typedef struct request {
     const char *folder;
@@ -49,6 +55,7 @@ static void draw_live(bal_screen *screen, const bal_signal_progress *progress) {
 
 static void print_run(const bal_screen *screen, const bal_signal_progress *progress) {
     char what[48];
+    if (progress->runs > FEW_RUNS && progress->run % 10 != 0) return;
     if (progress->run == 0)
         snprintf(what, sizeof what, "labels as they are");
     else

@@ -148,6 +148,7 @@ static void keep(bal_signal_kept *kept, const looker *look, int32_t h, int64_t e
     memcpy(kept->outputs, look->test.outputs[h],
            (size_t)look->test.n_rows * (size_t)head->outputs * sizeof *kept->outputs);
     kept->calibration.sharpness = calibration->sharpness;
+    kept->calibration.share = calibration->share;
     kept->epoch = epoch;
     kept->val_skill = skill;
     kept->balanced_accuracy =

@@ -102,7 +102,8 @@ void bal_signal_truth_release(bal_signal_truth *truth) {
 
 /* ---- forecasts ---- */
 
-/** Log probabilities of one row: log softmax of a·z + offset, where a binary head's z is {0, z}. */
+/** Log probabilities of one row: softmax of a·z + offset, where a binary head's z is {0, z}, with
+ * the prior's share mixed in. */
 static void log_probabilities(const bal_signal_truth *truth, const bal_calibration *calibration,
                               const float *output, double *ret_log) {
     bool binary = truth->head->outputs == 1;
@@ -112,11 +113,13 @@ static void log_probabilities(const bal_signal_truth *truth, const bal_calibrati
         ret_log[c] = calibration->sharpness * z + calibration->offset[c];
         if (ret_log[c] > largest) largest = ret_log[c];
     }
+    for (int32_t c = 0; c < truth->width; c++) {
+        ret_log[c] = exp(ret_log[c] - largest);
+        sum += ret_log[c];
+    }
+    double model = (1 - calibration->share) / sum;
     for (int32_t c = 0; c < truth->width; c++)
-        sum += exp(ret_log[c] - largest);
-    double log_sum = largest + log(sum);
-    for (int32_t c = 0; c < truth->width; c++)
-        ret_log[c] -= log_sum;
+        ret_log[c] = log(model * ret_log[c] + calibration->share * truth->prior[c]);
 }
 
 static bool is_finite_row(const bal_signal_truth *truth, const float *output) {
@@ -271,7 +274,7 @@ static double calibrate_values(const bal_signal_truth *truth, bal_calibration *c
 
 double bal_calibrate(const bal_signal_truth *truth, const float *outputs, double *offset,
                      bal_calibration *ret_calibration) {
-    bal_calibration calibration = {.offset = offset};
+    bal_calibration calibration = {.offset = offset, .share = 1 / ((double)truth->n + 1)};
     bool finite = truth->n > 0;
     for (int64_t i = 0; i < truth->n && finite; i++)
         finite = is_finite_row(truth, output_of(truth, outputs, i));

@@ -10,8 +10,11 @@
  * et al. 2017), and 0 is allowed: then the forecast is the prior itself and its skill exactly 0.
  * The offset of each class is not fitted to labels at all: it makes the mean forecast over the
  * validation rows equal to the training prior (Saerens et al. 2002), so that knowing newer class
- * frequencies than the prior does is no skill. Value heads alike: prior mean + a·(output − its
- * mean).
+ * frequencies than the prior does is no skill.
+ * What was never wrong in n validation rows may be wrong once in n + 1, so the prior has at least
+ * that share of the forecast: where a few rows are told apart without an error no sharpness would
+ * be too great, and one wrong test row would cost more than all the others gain. Value heads alike,
+ * without the share: prior mean + a·(output − its mean).
  *
  * C is the number of classes (2 for binary), K of values, W either. */
 #ifndef BAL_TRAIN_SIGNAL_SCORE_H
@@ -43,6 +46,7 @@ void bal_signal_truth_release(bal_signal_truth *truth);
 /** How outputs become a forecast. */
 typedef struct bal_calibration {
     double sharpness; /* 0: the prior, whatever the outputs */
+    double share;     /* of the prior in the forecast */
     double *offset;   /* [W] added to a·output; values: subtracted from the output */
 } bal_calibration;
 

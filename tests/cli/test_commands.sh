@@ -4,7 +4,7 @@
 
 overview() {
     ballast 0 help
-    for command in train resume eval predict show runs list schema doctor init version; do
+    for command in signal train resume eval predict show runs list schema doctor init version; do
         grep -q "^  $command  *[A-Z]" out || fail "help does not name $command"
     done
     ballast 0 --help

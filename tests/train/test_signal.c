@@ -442,6 +442,26 @@ static void calibration_undoes_scale_and_shift(void **unused) {
     assert_true(isnan(calibrated(&twisted, &calibration)));
 }
 
+/* Validation rows told apart without an error: one wrong row elsewhere costs, but not everything.
+ */
+static void nobody_is_ever_certain(void **unused) {
+    static forecast_case c;
+    bal_signal_truth truth;
+    bal_calibration calibration;
+    make_case(&c, 1, 1, 0);
+    for (int i = 0; i < 40; i++)
+        c.outputs[i] = c.labels[i] ? 1 : -1;
+    c.head.labels = c.labels;
+    assert_int_equal(bal_signal_truth_init(&truth, &c.head, c.rows, 40, NULL), BAL_OK);
+    assert_true(bal_calibrate(&truth, c.outputs, c.offset, &calibration) > 0.9);
+    static float forecast[80];
+    c.outputs[3] = -c.outputs[3];
+    bal_forecast(&truth, &calibration, c.outputs, forecast);
+    double skill = bal_forecast_skill(&truth, forecast, NULL);
+    assert_true(skill > 0.6 && skill < 0.9);
+    bal_signal_truth_release(&truth);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_can_be_learned_has_signal),
@@ -461,6 +481,7 @@ int main(void) {
         cmocka_unit_test(blocks_are_as_long_as_what_depends),
         cmocka_unit_test(long_memories_are_no_signal),
         cmocka_unit_test(calibration_undoes_scale_and_shift),
+        cmocka_unit_test(nobody_is_ever_certain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
