@@ -129,6 +129,7 @@ static void carry_state(bal_train_state *state, const bal_train_state *before,
     state->attempt = before->attempt;
     state->shuffle_salt = before->shuffle_salt;
     state->lr_scale = before->lr_scale;
+    state->gamma_scale = before->gamma_scale;
     state->weight_exponent = before->weight_exponent;
     if (before->clip_norm != then->optimizer.clip_norm)
         state->clip_norm = tighter(state->clip_norm, before->clip_norm);

@@ -206,6 +206,27 @@ static void orders_do_not_repeat(void **unused) {
     kit_release(&k);
 }
 
+/* The remedy of the first stage is on the rate of the second, on top of what its recipe says. */
+static void remedies_stay_in_force(void **unused) {
+    kit k;
+    kit_init(&k);
+    k.overrides = "train.epochs=5|optimizer.lr=0.01|schedule={kind: step, at: {2: 800}}|"
+                  "guard={policy: warn, rules: ['train.label.loss > 2 -> recover'], remedies: "
+                  "[{lr: 0.001}]}|stages=[{name: one}, {name: two, schedule: constant, optimizer: "
+                  "{lr: 0.5}, train: {epochs: 1}}]";
+    assert_int_equal(kit_must_train(&k, "run"), BAL_OUTCOME_DONE);
+    assert_int_equal(k.rollbacks, 1);
+    json_t *rows = rows_of(&k, "run");
+    const json_t *last = json_array_get(rows, json_array_size(rows) - 1);
+    double rate;
+    assert_string_equal(text(last, "stage"), "two");
+    assert_true(bal_json_number(json_object_get(last, "lr"), &rate));
+    assert_true(rate > 0.000499 && rate < 0.000501);
+    assert_int_equal(integer(last, "attempt"), 1);
+    json_decref(rows);
+    kit_release(&k);
+}
+
 static void class_weights_are_those_of_the_stage(void **unused) {
     kit k;
     kit_init(&k);
@@ -341,6 +362,7 @@ int main(void) {
         cmocka_unit_test(frozen_weights_stay_what_they_are),
         cmocka_unit_test(moments_start_afresh),
         cmocka_unit_test(orders_do_not_repeat),
+        cmocka_unit_test(remedies_stay_in_force),
         cmocka_unit_test(class_weights_are_those_of_the_stage),
         cmocka_unit_test(patience_is_of_the_stage),
         cmocka_unit_test(a_rule_that_stops_ends_the_run),
