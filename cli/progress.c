@@ -14,7 +14,10 @@ enum {
     BAR_MIN = 8,
     BAR_MAX = 30,
     NUMBER = 7,
-    COUNT = 9
+    COUNT = 9,
+    SIDE = 6,
+    STABILITY = 9,
+    SIDES = 3 * (2 + SIDE) + 2 + STABILITY
 };
 
 void bal_screen_init(bal_screen *screen, FILE *out, bool plain) {
@@ -101,7 +104,8 @@ enum {
     SHOW_TRAIN = 8,
     SHOW_ACCURACY = 16,
     SHOW_ENTROPY = 32,
-    SHOW_MORE = 64
+    SHOW_MORE = 64,
+    SHOW_SIDES = 128
 };
 
 /** Those that fit beside the epoch and the monitored metric, the most telling first. */
@@ -110,13 +114,18 @@ static int shown_columns(const bal_screen *screen, const bal_progress *progress,
     static const struct {
         int column, width;
         bool of_classes;
-    } columns[] = {{SHOW_MARK, 12, false},        {SHOW_PREDICTED, 2 + COUNT, true},
-                   {SHOW_VAL, 2 + NUMBER, false}, {SHOW_TRAIN, 2 + NUMBER, false},
-                   {SHOW_ACCURACY, 10, true},     {SHOW_ENTROPY, 2 + NUMBER, true}};
+    } columns[] = {{SHOW_MARK, 12, false},
+                   {SHOW_SIDES, SIDES, false},
+                   {SHOW_PREDICTED, 2 + COUNT, true},
+                   {SHOW_VAL, 2 + NUMBER, false},
+                   {SHOW_TRAIN, 2 + NUMBER, false},
+                   {SHOW_ACCURACY, 10, true},
+                   {SHOW_ENTROPY, 2 + NUMBER, true}};
     int shown = is_wide(screen) ? SHOW_MORE : 0, width = screen->live ? screen_width(screen) : 0;
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
         bool repeats = columns[i].column == SHOW_ACCURACY && strcmp(title, "accuracy") == 0;
         if (repeats || (columns[i].of_classes && progress->classes == 0)) continue;
+        if (columns[i].column == SHOW_SIDES && !progress->side_name[0]) continue;
         if (screen->live && used + columns[i].width > width) break;
         shown |= columns[i].column;
         used += columns[i].width;
@@ -130,6 +139,29 @@ static int epoch_width(const bal_progress *progress) {
     return width < NUMBER ? NUMBER : width;
 }
 
+/** A name in at most SIDE columns, cut at the end of a character, right-aligned. */
+static void print_side_title(FILE *out, const char *name) {
+    char cut[SIDE + 1];
+    snprintf(cut, sizeof cut, "%s", name);
+    cut[bal_text_utf8_valid(cut, strlen(cut))] = '\0';
+    fprintf(out, "  %*s%s", SIDE - bal_text_columns(cut), "", cut);
+}
+
+/** Of a decision: how much of either class is recognised, what that risks, how steady it is. */
+static void print_side_titles(FILE *out, const bal_progress *progress) {
+    print_side_title(out, progress->side_name[0]);
+    print_side_title(out, progress->side_name[1]);
+    fprintf(out, "  %*s  %-*s", SIDE, "risk", STABILITY, "decision");
+}
+
+static void print_sides(const bal_screen *screen, const bal_progress *progress) {
+    FILE *out = screen->out;
+    const char *colour = strcmp(progress->stability, "steady") == 0 ? "" : screen->style.yellow;
+    fprintf(out, "  %*.3f  %*.3f  %*.3f", SIDE, progress->side_recall[0], SIDE,
+            progress->side_recall[1], SIDE, progress->risk);
+    fprintf(out, "  %s%-*s%s", colour, STABILITY, progress->stability, screen->style.off);
+}
+
 static void print_titles(bal_screen *screen, const bal_progress *progress) {
     char title[TITLE_MAX];
     if (screen->titled && (!screen->live || screen->rows < TITLES_EVERY)) return;
@@ -140,6 +172,7 @@ static void print_titles(bal_screen *screen, const bal_progress *progress) {
     if (shown & SHOW_TRAIN) fprintf(out, "  %*s", NUMBER, "train");
     if (shown & SHOW_VAL) fprintf(out, "  %*s", NUMBER, "val");
     fprintf(out, "  %*s", width, title);
+    if (shown & SHOW_SIDES) print_side_titles(out, progress);
     if (shown & SHOW_ACCURACY) fprintf(out, "  %8s", "accuracy");
     if (shown & SHOW_PREDICTED) fprintf(out, "  %*s", COUNT, "predicted");
     if (shown & SHOW_ENTROPY) fprintf(out, "  %*s", NUMBER, "entropy");
@@ -171,6 +204,7 @@ static void print_row(bal_screen *screen, const bal_progress *progress) {
     if (shown & SHOW_TRAIN) print_loss(out, progress->loss);
     if (shown & SHOW_VAL) print_loss(out, progress->val_loss);
     fprintf(out, "  %s%*.4f%s", colour, width, progress->monitored, screen->style.off);
+    if (shown & SHOW_SIDES) print_sides(screen, progress);
     if (shown & SHOW_ACCURACY) fprintf(out, "  %8.4f", progress->accuracy);
     if (shown & SHOW_PREDICTED) fprintf(out, "  %*s", COUNT, predicted);
     if (shown & SHOW_ENTROPY) fprintf(out, "  %*.4f", NUMBER, progress->normalized_entropy);

@@ -117,4 +117,7 @@ bool bal_head_is_concentrated(const bal_watch *one_class, const bal_head_view *v
 /** The outputs do not depend on the inputs, at this evaluation. */
 bool bal_head_is_blind(const bal_watch *input_blind, const bal_head_view *view);
 
+/** The classes of head h swing, as of the last evaluation. */
+bool bal_head_swings(const bal_watch *swing, int32_t h);
+
 #endif

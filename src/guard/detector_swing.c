@@ -167,6 +167,11 @@ static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
     return suspect;
 }
 
+bool bal_head_swings(const bal_watch *swing, int32_t h) {
+    const state *s = swing->state;
+    return s->fired[h];
+}
+
 static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
 
 const bal_detector bal_detector_swing = {

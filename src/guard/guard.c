@@ -248,6 +248,10 @@ const bal_guard_rule *bal_guard_rule_at(const bal_guard *guard, int32_t rule) {
     return &guard->rules[rule];
 }
 
+bool bal_guard_swings(const bal_guard *guard, int32_t head) {
+    return bal_head_swings(&guard->watch[bal_detector_index("swing")], head);
+}
+
 int64_t bal_guard_incidents(const bal_guard *guard) {
     return guard->ledger.incidents;
 }

@@ -167,6 +167,10 @@ BAL_WARN_UNUSED bal_status bal_guard_load_ledger(bal_guard *guard, const char *b
  * must keep healthy snapshots. */
 bool bal_guard_needs_snapshots(const bal_guard *guard);
 
+/** Whether the recall of a head's classes swings, as of the last evaluation; the predictions alone
+ * decide, whatever the policy does about it. False with policy off and where the recipe switches
+ * `swing` off. */
+bool bal_guard_swings(const bal_guard *guard, int32_t head);
 int64_t bal_guard_incidents(const bal_guard *guard); /* so far, over the whole run */
 int32_t bal_guard_rollbacks(const bal_guard *guard);
 

@@ -30,6 +30,29 @@ static void each_head_metric(const bal_trainer *trainer, int32_t h, column_fn co
                    (*metric)->compute(trainer->val.scores[h], -1, &reason));
 }
 
+/** Both recalls and the risk of a decision; a class whose name would upset a table goes by number.
+ */
+static void each_side(const bal_trainer *trainer, int32_t h, column_fn column, void *to) {
+    const bal_head_data *head = &trainer->dataset->heads[h];
+    if (head->recipe->kind != BAL_HEAD_BINARY) return;
+    double recall[2];
+    for (int32_t c = 0; c < 2; c++) {
+        const char *class_name = head->classes.names[c];
+        char name[96];
+        if (strlen(class_name) > 64 || strpbrk(class_name, ",\"\r\n"))
+            snprintf(name, sizeof name, "recall[%d]", (int)c);
+        else
+            snprintf(name, sizeof name, "recall[%s]", class_name);
+        recall[c] = bal_metric_find("recall")->compute(trainer->val.scores[h], c, NULL);
+        column(to, head->recipe->name, name, recall[c]);
+    }
+    column(to, head->recipe->name, "risk", 1 - recall[0]);
+}
+
+static bool has_stability(const bal_trainer *trainer, int32_t h) {
+    return trainer->dataset->heads[h].recipe->kind == BAL_HEAD_BINARY;
+}
+
 static void put_json(void *to, const char *head, const char *name, double value) {
     bal_json_out_named_number(to, name, value);
 }
@@ -54,6 +77,9 @@ static void write_val_metrics(const bal_trainer *trainer, bal_json_out *out) {
         bal_json_out_key(out, trainer->dataset->heads[h].recipe->name);
         bal_json_out_object(out);
         each_head_metric(trainer, h, put_json, out);
+        each_side(trainer, h, put_json, out);
+        if (has_stability(trainer, h))
+            bal_json_out_named_string(out, "stability", bal_trainer_stability(trainer, h));
         bal_json_out_object_end(out);
     }
     bal_json_out_object_end(out);
@@ -103,8 +129,12 @@ static void write_csv_row(bal_trainer *trainer, bal_text *text) {
     if (trainer->log_size[BAL_LOG_RESULTS] == 0) {
         bal_text_puts(text, "epoch,step,attempt");
         bal_text_puts(text, staged ? ",stage,stage_epoch,train.loss" : ",train.loss");
-        for (int32_t h = 0; h < n_heads; h++)
+        for (int32_t h = 0; h < n_heads; h++) {
             each_head_metric(trainer, h, put_csv_name, text);
+            each_side(trainer, h, put_csv_name, text);
+            if (has_stability(trainer, h))
+                put_csv_name(text, trainer->dataset->heads[h].recipe->name, "stability", NAN);
+        }
         bal_text_puts(text, "\n");
     }
     bal_text_printf(text, "%lld,%lld,%lld", (long long)bal_trainer_epoch(trainer),
@@ -112,8 +142,12 @@ static void write_csv_row(bal_trainer *trainer, bal_text *text) {
     if (staged)
         bal_text_printf(text, ",%s,%lld", bal_trainer_stage_name(trainer), (long long)state->epoch);
     put_csv_value(text, "", "", bal_trainer_loss(trainer));
-    for (int32_t h = 0; h < n_heads; h++)
+    for (int32_t h = 0; h < n_heads; h++) {
         each_head_metric(trainer, h, put_csv_value, text);
+        each_side(trainer, h, put_csv_value, text);
+        if (has_stability(trainer, h))
+            bal_text_printf(text, ",%s", bal_trainer_stability(trainer, h));
+    }
     bal_text_puts(text, "\n");
 }
 

@@ -119,6 +119,29 @@ static void report_step(bal_trainer *trainer) {
     report(trainer, BAL_PROGRESS_STEP, &(bal_progress){.loss = trainer->last_step.loss});
 }
 
+const char *bal_trainer_stability(const bal_trainer *trainer, int32_t head) {
+    const int64_t *predicted = bal_scores_predicted(trainer->val.scores[head]);
+    if (trainer->recipe->guard.policy == BAL_GUARD_OFF || !predicted) return "";
+    if (predicted[0] == 0 || predicted[1] == 0) return "one class";
+    return bal_guard_swings(trainer->guard, head) ? "swing" : "steady";
+}
+
+/** The two sides of the first decision that is trained. */
+static void describe_sides(const bal_trainer *trainer, bal_progress *progress) {
+    const bal_metric *recall = bal_metric_find("recall");
+    for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
+        const bal_head_data *head = &trainer->dataset->heads[h];
+        if (head->recipe->kind != BAL_HEAD_BINARY || head->recipe->weight == 0) continue;
+        for (int32_t c = 0; c < 2; c++) {
+            progress->side_name[c] = head->classes.names[c];
+            progress->side_recall[c] = recall->compute(trainer->val.scores[h], c, NULL);
+        }
+        progress->risk = 1 - progress->side_recall[0];
+        progress->stability = bal_trainer_stability(trainer, h);
+        return;
+    }
+}
+
 static void report_evaluation(bal_trainer *trainer, const bal_decision *decision, double monitored,
                               bool improved) {
     const bal_scores *scores = trainer->val.scores[0];
@@ -140,6 +163,7 @@ static void report_evaluation(bal_trainer *trainer, const bal_decision *decision
         progress.normalized_entropy =
             bal_metric_find("normalized_entropy")->compute(scores, -1, &reason);
     }
+    describe_sides(trainer, &progress);
     report(trainer, BAL_PROGRESS_EVALUATION, &progress);
 }
 

@@ -51,8 +51,12 @@ typedef struct bal_progress {
     bool improved, eligible;
     int64_t unique_predictions, classes; /* first head; classes 0 for value heads */
     double normalized_entropy, accuracy; /* first head; NaN for value heads */
-    double seconds;                      /* since the start or the resume */
-    double eta_seconds;                  /* at most: early stopping may come first */
+    /* First binary head that is trained; names NULL where there is none. */
+    const char *side_name[2];
+    double side_recall[2], risk; /* risk: of the first class, 1 - its recall */
+    const char *stability;       /* bal_trainer_stability */
+    double seconds;              /* since the start or the resume */
+    double eta_seconds;          /* at most: early stopping may come first */
 } bal_progress;
 
 /** How a caller takes part. All optional. */
@@ -173,6 +177,9 @@ double bal_trainer_metric(const bal_trainer *trainer, const bal_metric_path *pat
 double bal_trainer_head_loss(const bal_trainer *trainer, int32_t head);
 /** Σ share · mean training loss of the heads that have one. */
 double bal_trainer_loss(const bal_trainer *trainer);
+/** What a binary head's predictions look like over evaluations: "one class", "swing" or "steady";
+ * "" with the guard off. */
+const char *bal_trainer_stability(const bal_trainer *trainer, int32_t head);
 /** Seconds of training so far, those before a resume included. */
 double bal_trainer_seconds(const bal_trainer *trainer);
 
