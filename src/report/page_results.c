@@ -18,6 +18,8 @@ static const figure_line class_lines[] = {
     {"accuracy", "Accuracy", FORM_SCORE},
     {"balanced_accuracy", "Balanced accuracy", FORM_SCORE},
     {"macro_f1", "Macro F1", FORM_SCORE},
+    {"risk", "Risk", FORM_SHARE},
+    {"expected_profit", "Expected profit", FORM_LOSS},
     {"unique_predictions", "Classes predicted", FORM_COUNT},
     {"most_common_share", "Most common class", FORM_SHARE},
     {"normalized_entropy", "Entropy of predictions", FORM_SCORE},
@@ -161,6 +163,9 @@ static void write_main_table(bal_page *page, const bal_page_head *head,
     write_titles(page, columns, n);
     bal_html_open(html, "tbody", NULL);
     for (; lines->metric; lines++) {
+        const bal_metric *metric = bal_metric_find(lines->metric);
+        bool special = metric && (metric->first_class || metric->needs_payoff);
+        if (special && !json_object_get(columns[0].figures, lines->metric)) continue;
         bal_html_open(html, "tr", NULL);
         write_label(page, lines->title, false, summary_of(lines->metric));
         for (size_t i = 0; i < n; i++)

@@ -237,6 +237,9 @@ every_head_has_figures_of_its_own() {
     says out 'value                 mae       rmse         r2'
     says out 'colour           accuracy   balanced   macro F1'
     says out 'side             balanced rec. below rec. above     profit   accuracy'
+    for title in Risk 'Expected profit'; do
+        [ "$(grep -o "<span>$title</span>" run/report.html | wc -l)" -eq 1 ] || fail "$title in the report"
+    done
     ballast 0 eval run --json
     json out 'set(o["test"]["side"]["recall"]) == {"below", "above"}'
     json out 'abs(1 - o["test"]["side"]["recall"]["below"] - o["test"]["side"]["risk"]) < 1e-12'
