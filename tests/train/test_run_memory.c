@@ -43,6 +43,12 @@ static bal_status train(kit *k, bal_error *err) {
     "guard={policy: recover, rules: ['train.label.loss > 0 -> recover'], remedies: [{lr: 0.5}],"   \
     " max_rollbacks: 1}|checkpoint.every_seconds=1.0e-6"
 
+/* Going over to another stage. */
+#define SMALL_STAGES                                                                               \
+    "data.split={kind: stratified, train: 0.6, val: 0.2, test: 0.2}|data.dev.samples=60|"          \
+    "train={epochs: 1, batch_size: 20}|model.hidden=[4]|model.dropout=[0.1]|"                      \
+    "stages=[{name: one}, {name: two, optimizer: sgd, model: {freeze: ['backbone.*']}}]"
+
 static int64_t count_allocations(kit *k, bal_status (*work)(kit *k, bal_error *err)) {
     bal_error err = {0};
     uint64_t before = bal_memory_allocations();
@@ -61,10 +67,10 @@ static void remove_run(const kit *k) {
     assert_int_equal(system(command), 0);
 }
 
-static void training_survives_every_failed_allocation(void **unused) {
+static void check_training(const char *overrides) {
     kit k;
     kit_init(&k);
-    k.overrides = SMALL;
+    k.overrides = overrides;
     bal_outcome outcome = kit_must_train(&k, "whole");
     int64_t n = count_allocations(&k, train_small);
     assert_in_range(n, 500, 100000);
@@ -80,17 +86,23 @@ static void training_survives_every_failed_allocation(void **unused) {
     kit_release(&k);
 }
 
+static void training_survives_every_failed_allocation(void **unused) {
+    check_training(SMALL);
+    check_training(SMALL_STAGES);
+}
+
 static bal_status resume(kit *k, bal_error *err) {
     bal_outcome outcome;
     return kit_resume(k, "run", &outcome, err);
 }
 
-static void resuming_survives_every_failed_allocation(void **unused) {
+/** Stopped after so many steps, and one step further each time. */
+static void check_resuming(const char *overrides, long steps) {
     kit k;
     kit_init(&k);
-    k.overrides = SMALL;
+    k.overrides = overrides;
     bal_outcome outcome = kit_must_train(&k, "whole");
-    k.stop_after = 5;
+    k.stop_after = steps;
     kit_must_train(&k, "run");
     k.stop_after = 1;
     int64_t n = 4000; /* more than it takes; it ends when one gets through */
@@ -100,6 +112,12 @@ static void resuming_survives_every_failed_allocation(void **unused) {
     assert_int_equal(kit_must_resume(&k, "run"), outcome);
     kit_assert_same_run(&k, "whole", "run");
     kit_release(&k);
+}
+
+static void resuming_survives_every_failed_allocation(void **unused) {
+    check_resuming(SMALL, 5);
+    check_resuming(SMALL_STAGES, 1); /* over to the second */
+    check_resuming(SMALL_STAGES, 3); /* in the second */
 }
 
 static bal_status open_and_try(kit *k, bal_error *err) {
