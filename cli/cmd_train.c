@@ -1,4 +1,5 @@
 /* ballast train: a recipe becomes a run. */
+#include "check/check.h"
 #include "training.h"
 
 /** The command line as one line that a shell would take, for command.txt. */
@@ -44,6 +45,7 @@ static int run(int argc, char **argv) {
     else if (n > 1 && bal_training_init(&training, &bal_command_train, json, plain, threads)) {
         training.options.folder = folder;
         training.options.command = command.data;
+        training.options.inspect = bal_check_before_run;
         code = train(n, argv, &training);
     }
     bal_text_release(&command);

@@ -35,7 +35,7 @@ typedef struct bal_command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 } bal_command;
 
-extern const bal_command bal_command_train, bal_command_resume, bal_command_eval,
+extern const bal_command bal_command_check, bal_command_train, bal_command_resume, bal_command_eval,
     bal_command_predict, bal_command_signal, bal_command_show, bal_command_runs, bal_command_list,
     bal_command_schema, bal_command_doctor, bal_command_init, bal_command_version;
 

@@ -9,19 +9,13 @@
 #include "style.h"
 
 const bal_command *const bal_command_table[] = {
-    &bal_command_signal,
-    &bal_command_train,
-    &bal_command_resume,
-    &bal_command_eval,
-    &bal_command_predict,
-    &bal_command_show,
-    &bal_command_runs,
-    &bal_command_list,
-    &bal_command_schema,
-    &bal_command_doctor,
-    &bal_command_init,
-    &bal_command_version,
-    NULL,
+    &bal_command_check,   &bal_command_signal,
+    &bal_command_train,   &bal_command_resume,
+    &bal_command_eval,    &bal_command_predict,
+    &bal_command_show,    &bal_command_runs,
+    &bal_command_list,    &bal_command_schema,
+    &bal_command_doctor,  &bal_command_init,
+    &bal_command_version, NULL,
 };
 enum { COMMANDS = sizeof bal_command_table / sizeof *bal_command_table - 1 };
 

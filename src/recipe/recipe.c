@@ -58,6 +58,7 @@ static bal_status read_recipe(bal_recipe_reader *r, const char *const *overrides
         .where = "", .node = given, .base = r->recipe, .own = r->root, .applies = true};
     BAL_TRY(bal_recipe_read_section(r, "", &whole, r->root));
     BAL_TRY(bal_recipe_check(r));
+    r->recipe->tree = r->root;
     BAL_TRY(bal_recipe_read_stages(r, given));
     return write_resolved(r);
 }

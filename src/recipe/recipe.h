@@ -228,6 +228,8 @@ typedef struct bal_recipe {
     const char *folder;   /* for relative paths */
     const char *source;   /* the text as given */
     const char *resolved; /* YAML with every default filled in */
+    /* The same as a tree: nodes stand where they were given, defaults nowhere (source NULL). */
+    const struct bal_yaml_node *tree;
     const char *name;
     int64_t seed;
     bal_recipe_data data;
@@ -249,6 +251,7 @@ typedef struct bal_recipe {
     bal_recipe_stop stop;
     const bal_recipe_stage *stages; /* in order; none: the recipe itself is the only stage */
     int32_t n_stages;
+    const char *check; /* on | off: whether rules of check/ are heard before a run */
     bal_recipe_guard guard;
     struct {
         int64_t every_epochs;

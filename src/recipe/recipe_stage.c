@@ -321,6 +321,7 @@ static bal_status read_effective(const stage_reader *s, bal_recipe_stage *stage,
         recipe->model.init_from = stage->from < 0 ? stage->init_from : "";
         recipe->model.init_from_place = bal_recipe_place(bal_yaml_get(s->entry, "init_from"));
     }
+    recipe->tree = reader.root;
     stage->recipe = recipe;
     *ret_root = reader.root;
     return BAL_OK;

@@ -23,6 +23,7 @@ NAME_LIST(transforms, "none", "log")
 NAME_LIST(unknown_kinds, "error", "skip")
 NAME_LIST(norm_kinds, "batch", "layer", "none")
 NAME_LIST(mode_kinds, "min", "max")
+NAME_LIST(switch_names, "on", "off")
 
 #define LATER(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -222,9 +223,8 @@ const bal_schema_key bal_schema_table[] = {
      SLOT(bal_recipe, data.unknown),
      .fallback = "error",
      .names = unknown_kinds,
-     .help =
-         "What a row does whose label is of no known class: stop, or be left out, as rows without "
-         "a label are."},
+     .help = "What a row does whose label is of no known class: stop, or be left out, as rows "
+             "without a label are."},
     {.path = "data.drop_classes",
      .type = BAL_SCHEMA_TEXTS,
      SLOT_AT(bal_recipe, data.drop_classes, data.drop_classes_place),
@@ -438,9 +438,8 @@ const bal_schema_key bal_schema_table[] = {
      ONLY("kind", "classes", "binary"),
      .fallback = "[]",
      .items_max = 10000,
-     .help =
-         "The classes and their order; else those of the data, sorted. Of a binary head the second "
-         "is the positive one."},
+     .help = "The classes and their order; else those of the data, sorted. Of a binary head the "
+             "second is the positive one."},
     {.path = "heads[].hidden",
      .type = BAL_SCHEMA_INTEGERS,
      LIST_SLOT(bal_recipe_head, hidden, n_hidden),
@@ -503,18 +502,16 @@ const bal_schema_key bal_schema_table[] = {
      .type = BAL_SCHEMA_NUMBER,
      SLOT(bal_recipe_head, loss.threshold),
      ONLY("kind", "threshold_huber"),
-     .help =
-         "The value that a decision hangs on, as it stands in the data; a target that equals it "
-         "is above."},
+     .help = "The value that a decision hangs on, as it stands in the data; a target that equals "
+             "it is above."},
     {.path = "heads[].loss.margin",
      .type = BAL_SCHEMA_NUMBER,
      SLOT(bal_recipe_head, loss.margin),
      ONLY("kind", "threshold_huber"),
      .fallback = "0.1",
      .range = AT_LEAST(0),
-     .help =
-         "How far from the threshold a prediction must stay to cost nothing more than its error, "
-         "in what the head learns (of logarithms: 0.1 is about 10 %)."},
+     .help = "How far from the threshold a prediction must stay to cost nothing more than its "
+             "error, in what the head learns (of logarithms: 0.1 is about 10 %)."},
     {.path = "heads[].loss.below_weight",
      .type = BAL_SCHEMA_NUMBER,
      SLOT(bal_recipe_head, loss.below_weight),
@@ -839,9 +836,8 @@ const bal_schema_key bal_schema_table[] = {
      .type = BAL_SCHEMA_TEXT,
      SLOT(bal_recipe_stage, init_from),
      .fallback = "",
-     .help =
-         "Where the weights come from: an earlier stage (its best), a run or a model file; empty: "
-         "the stage before, and `model.init_from` for the first."},
+     .help = "Where the weights come from: an earlier stage (its best), a run or a model file; "
+             "empty: the stage before, and `model.init_from` for the first."},
 
     /* ---- what is watched and kept ---- */
     {.path = "guard",
@@ -855,9 +851,8 @@ const bal_schema_key bal_schema_table[] = {
      SLOT(bal_recipe, guard.policy),
      .fallback = "recover",
      .names = bal_schema_policies,
-     .help =
-         "What an incident leads to: nothing, a line in the log, the end of the run, or going back "
-         "to the last healthy state and trying a remedy."},
+     .help = "What an incident leads to: nothing, a line in the log, the end of the run, or going "
+             "back to the last healthy state and trying a remedy."},
     {.path = "guard.detectors",
      .type = BAL_SCHEMA_DETECTORS,
      SLOT(bal_recipe, guard),
@@ -991,5 +986,11 @@ const bal_schema_key bal_schema_table[] = {
      .fallback = "5",
      .range = FROM_TO(1, MANY),
      .help = "Epochs between rows of diversity_history.json."},
+    {.path = "check",
+     .type = BAL_SCHEMA_NAME,
+     SLOT(bal_recipe, check),
+     .fallback = "on",
+     .names = switch_names,
+     .help = "Whether `ballast check` has its say before a run begins."},
     {.path = NULL},
 };

@@ -34,6 +34,15 @@ static bal_status prepare(run_parts *parts, const bal_recipe *recipe,
     return bal_backend_open(NULL, &backend, &parts->backend, err);
 }
 
+/** Before the trainer takes memory for what may not fit. */
+static bal_status inspect(const run_parts *parts, const bal_recipe *recipe,
+                          const bal_run_options *options, bal_error *err) {
+    bal_device_facts facts;
+    if (!options->inspect) return BAL_OK;
+    bal_backend_facts(parts->backend, &facts);
+    return options->inspect(recipe, parts->dataset, &facts, &options->hooks.log, err);
+}
+
 static bal_status start_trainer(run_parts *parts, const bal_recipe *recipe,
                                 const bal_run_options *options, bal_error *err) {
     BAL_TRY(bal_trainer_init(&parts->trainer, recipe, parts->dataset, parts->backend,
@@ -126,6 +135,7 @@ bal_status bal_run_train(const bal_recipe *recipe, const bal_run_options *option
     run_parts parts = {0};
     bal_status status;
     BAL_TRY_OUT(prepare(&parts, recipe, options, err));
+    BAL_TRY_OUT(inspect(&parts, recipe, options, err));
     /* What the recipe or the data have wrong shows before a folder is claimed. */
     BAL_TRY_OUT(start_trainer(&parts, recipe, options, err));
     BAL_TRY_OUT(bal_trainer_check_stages(&parts.trainer, err));

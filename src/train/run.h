@@ -11,6 +11,10 @@ typedef struct bal_run_options {
     int threads;         /* 0: all */
     const char *isa;     /* NULL: best */
     bal_train_hooks hooks;
+    /** Looks at recipe, data and machine before a new run claims its folder; NULL: nobody. A
+     *  failure of it is the run's. That of `ballast train` is bal_check_before_run. */
+    bal_status (*inspect)(const bal_recipe *recipe, const bal_dataset *dataset,
+                          const bal_device_facts *facts, const bal_log_sink *log, bal_error *err);
 } bal_run_options;
 
 typedef struct bal_run_result {

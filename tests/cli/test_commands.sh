@@ -16,7 +16,7 @@ overview() {
 help_of_every_command() {
     ballast 0 list commands
     awk '{print $1}' out >commands
-    [ "$(wc -l <commands)" -eq 11 ] || fail 'eleven commands wanted'
+    [ "$(wc -l <commands)" -eq 13 ] || fail 'thirteen commands wanted'
     while read -r command; do
         ballast 0 help "$command"
         says out "usage: ballast $command"

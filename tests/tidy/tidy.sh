@@ -25,6 +25,7 @@ data
 guard
 recipe
 train
+check
 report
 api
 '

@@ -1,0 +1,232 @@
+/* Every rule: a recipe on which it fires, with its severity, place and numbers, and one, as near to
+ * it as can be, on which it does not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "check_lab.h"
+
+typedef struct rule_case {
+    const char *rule;
+    const char *overrides;
+    int severity;     /* −1: must be silent */
+    const char *says; /* part of what is found */
+} rule_case;
+
+enum { SILENT = -1, NOTE = BAL_CHECK_NOTE, WARNING = BAL_CHECK_WARNING, ERROR = BAL_CHECK_ERROR };
+
+static const rule_case cases[] = {
+    {"monitor-other-goal", "monitor=val.value.mae", WARNING, "head 'label' decides"},
+    {"monitor-other-goal", "monitor=val.yes.balanced_accuracy", SILENT, NULL},
+    {"monitor-other-goal", "heads=[{name: value, kind: value, target: value}]|monitor=", SILENT,
+     NULL},
+    {"monitor-one-class", "monitor=val.label.recall[b]", WARNING, "every row is answered 'b'"},
+    {"monitor-one-class", "monitor=val.label.f1[b]", SILENT, NULL},
+    {"monitor-training-rows", "monitor=train.label.loss", WARNING, "by heart"},
+    {"monitor-training-rows", "monitor=val.label.loss", SILENT, NULL},
+    {"accuracy-of-imbalanced", "monitor=val.label.accuracy", WARNING, "is 0.500"},
+    {"accuracy-of-imbalanced",
+     "heads.yes.target=label|heads.yes.kind=classes|"
+     "data.drop_classes=[]|monitor=val.yes.balanced_accuracy",
+     SILENT, NULL},
+    {"head-not-trained", "heads.yes.weight=0", ERROR, "head 'yes' has weight 0 in the loss:"},
+    {"head-not-trained", "heads.yes.weight=0|stages=[{name: one}, {name: two}]", ERROR,
+     "of every stage"},
+    {"head-not-trained", "stages=[{name: one, heads: {yes: {weight: 0}}}, {name: two}]", WARNING,
+     "first 1 of 2 stages"},
+    {"head-not-trained", "stages=[{name: one}, {name: two, heads: {yes: {weight: 0}}}]", SILENT,
+     NULL},
+    {"head-not-trained", "heads.yes.weight=0.01", SILENT, NULL},
+    {"class-weight-multiplier", "heads.label.class_weights.multiplier=10.5", WARNING, "10.5 times"},
+    {"class-weight-multiplier", "heads.label.class_weights.multiplier=10", SILENT, NULL},
+    {"class-weight-multiplier", "heads.label.class_weights={kind: explicit, values: {c: 30}}",
+     WARNING, "12 times as much"},
+    {"class-weight-multiplier", "heads.label.class_weights={kind: explicit, values: {c: 20}}",
+     SILENT, NULL},
+    {"class-weight-multiplier",
+     "stages=[{name: one, heads: {label: {class_weights: {kind: balanced, multiplier: 25}}}}]",
+     WARNING, "stage 'one'"},
+    {"stacked-imbalance",
+     "heads.yes.loss={kind: focal, alpha: 0.75}|heads.yes.class_weights=balanced", WARNING, "×3"},
+    {"stacked-imbalance", "heads.yes.loss={kind: focal}|heads.yes.class_weights=balanced", SILENT,
+     NULL},
+    {"stacked-imbalance", "heads.yes.loss={kind: focal, alpha: 0.75}", SILENT, NULL},
+    {"focal-too-sharp", "heads.yes.loss={kind: focal, gamma: 4}", WARNING, "gamma 4"},
+    {"focal-too-sharp", "heads.yes.loss={kind: focal, gamma: 3}", SILENT, NULL},
+    {"class-not-in-split",
+     "data.path=sorted.csv|data.split.kind=sequential|heads.label.class_weights=none", WARNING,
+     "1 of 3 classes has no row among the 1200 of train: 'c'"},
+    {"class-not-in-split", "data.path=sorted.csv", SILENT, NULL},
+    {"class-not-in-split",
+     "data.path=sorted.csv|data.split={kind: sequential, train: 1, val: 0, "
+     "test: 0}",
+     SILENT, NULL},
+    {"ordered-split",
+     "data.path=sorted.csv|data.split.kind=sequential|heads.label.class_weights=none", WARNING,
+     "differ from those of train"},
+    {"ordered-split", "data.split.kind=sequential", SILENT, NULL},
+    {"ordered-split", "data.path=sorted.csv|data.split.kind=random", SILENT, NULL},
+    {"features-unscaled", "data.scale=none|data.features=[x0, big]", WARNING, "'big' is of size"},
+    {"features-unscaled", "data.scale=none", SILENT, NULL},
+    {"features-unscaled", "data.features=[x0, big]", SILENT, NULL},
+    {"constant-feature", "data.features=[x0, x1, same]", NOTE, "1 of 3 features"},
+    {"constant-feature", "data.features=[same]", WARNING, "'same'"},
+    {"constant-feature", "data.features=[x0, few]", SILENT, NULL},
+    {"leaking-feature", "data.features=[x0, code]", ERROR, "'code' is the target of head 'label'"},
+    {"leaking-feature", "data.features=[x0, near]", WARNING, "alone tells the target"},
+    {"leaking-feature",
+     "data.features=[x0, x1, n0]|heads=[{name: twin, kind: value, target: value}]|monitor=", SILENT,
+     NULL},
+    {"leaking-feature", "heads=[{name: twin, kind: value, target: big}]|monitor=", ERROR,
+     "'x0' alone explains 100"},
+    {"leaking-feature", "data.features=[x0, few, big]", SILENT, NULL},
+    {"duplicates-across-splits", "data.features=[few]", WARNING,
+     "150 of 150 validation rows and 150 of 150 test rows"},
+    {"duplicates-across-splits", "data.features=[few, x0]", SILENT, NULL},
+    {"no-telling-feature", "data.features=[n0, n1]|heads=[{name: label, target: label}]|monitor=",
+     NOTE, "none of 2 features"},
+    {"no-telling-feature",
+     "data.features=[n0, x1]|heads=[{name: label, target: label}]|monitor=", SILENT, NULL},
+    {"batch-norm-batch", "train.batch_size=15", WARNING, "15 rows"},
+    {"batch-norm-batch", "train.batch_size=16", SILENT, NULL},
+    {"batch-norm-batch", "train.batch_size=15|model.norm=layer", SILENT, NULL},
+    {"tiny-batch", "train.batch_size=15", WARNING, "of 1200 training rows"},
+    {"tiny-batch", "train.batch_size=16", SILENT, NULL},
+    {"tiny-batch", "train.batch_size=8|data.dev.samples=600", SILENT, NULL},
+    {"patience-too-long", "stop.patience=20", WARNING, "20 evaluations"},
+    {"patience-too-long", "stop.patience=19", SILENT, NULL},
+    {"patience-too-long", "stop.patience=0", SILENT, NULL},
+    {"patience-too-long", "stop.patience=3|train.epochs=6", SILENT, NULL},
+    {"patience-too-long", "stop.patience=10|train.eval_every=2", WARNING, "of 30 in all"},
+    {"early-lr-drop", "schedule={kind: step, at: {20: 0.7, 50: 0.1}}", WARNING, "epoch 20 of 60"},
+    {"early-lr-drop", "schedule={kind: step, at: {21: 0.7}}", SILENT, NULL},
+    {"early-lr-drop", "schedule=cosine", SILENT, NULL},
+    {"plateau-after-stop", "schedule={kind: plateau, patience: 8}", WARNING, "stops after 8"},
+    {"plateau-after-stop", "schedule={kind: plateau, patience: 7}", SILENT, NULL},
+    {"plateau-after-stop", "schedule={kind: plateau, patience: 8}|stop.patience=0", SILENT, NULL},
+};
+
+static void run_case(lab *l, const rule_case *c) {
+    lab_check(l, c->overrides);
+    const bal_finding *finding = lab_finding(l, c->rule);
+    if (c->severity == SILENT) {
+        if (finding) fail_msg("%s, %s: fires: %s", c->rule, c->overrides, finding->found);
+        return;
+    }
+    if (!finding) fail_msg("%s, %s: does not fire", c->rule, c->overrides);
+    if ((int)finding->severity != c->severity)
+        fail_msg("%s, %s: %s", c->rule, c->overrides, bal_check_severity_name(finding->severity));
+    if (!strstr(finding->found, c->says))
+        fail_msg("%s: wanted '%s' in '%s'", c->rule, c->says, finding->found);
+}
+
+static void rules_fire_and_are_silent(void **state) {
+    lab l;
+    lab_init(&l);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        run_case(&l, &cases[i]);
+    lab_release(&l);
+}
+
+/* A rule of the table without both kinds of cases has not been tested. */
+static void every_rule_has_both_cases(void **state) {
+    for (int r = 0; bal_check_table[r]; r++) {
+        const char *id = bal_check_table[r]->id;
+        bool fires = strcmp(id, "memory") == 0, silent = fires; /* a test of its own, below */
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            if (strcmp(cases[i].rule, id) != 0) continue;
+            fires = fires || cases[i].severity != SILENT;
+            silent = silent || cases[i].severity == SILENT;
+        }
+        if (!fires || !silent)
+            fail_msg("%s has no case that %s", id, fires ? "is silent" : "fires");
+    }
+}
+
+static void a_healthy_recipe_has_no_finding(void **state) {
+    lab l;
+    lab_init(&l);
+    lab_check(&l, NULL);
+    for (int32_t i = 0; i < l.report.n_findings; i++)
+        fail_msg("%s: %s", l.report.findings[i].rule->id, l.report.findings[i].found);
+    assert_true(l.report.has_data);
+    lab_release(&l);
+}
+
+static void memory_is_compared_with_the_machine(void **state) {
+    lab l;
+    lab_init(&l);
+    l.memory_bytes = (size_t)1 << 30;
+    lab_check(&l, NULL);
+    assert_null(lab_finding(&l, "memory"));
+    /* 20000² weights are 1.6 GB, ten times that with gradients, moments and copies. */
+    l.memory_bytes = (size_t)8 << 30;
+    lab_check(&l, "model.hidden=[20000, 20000]");
+    const bal_finding *finding = lab_finding(&l, "memory");
+    assert_non_null(finding);
+    assert_int_equal(finding->severity, BAL_CHECK_ERROR);
+    l.memory_bytes = (size_t)24 << 30;
+    lab_check(&l, "model.hidden=[20000, 20000]");
+    assert_null(lab_finding(&l, "memory"));
+    l.memory_bytes = (size_t)17 << 30;
+    lab_check(&l, "model.hidden=[20000, 20000]");
+    assert_int_equal(lab_finding(&l, "memory")->severity, BAL_CHECK_WARNING);
+    lab_release(&l);
+}
+
+/* What was recorded of the threshold system, without data: each cause is named. */
+static const char historic[] =
+    "name: historic\n"
+    "data: {kind: csv, path: rounds.csv, split: sequential}\n"
+    "model: {kind: mlp, hidden: [64, 32], dropout: 0.2}\n"
+    "heads:\n"
+    "  - {name: regression, kind: value, target: next, loss: huber}\n"
+    "  - {name: threshold, kind: binary, target: above, class_weights: {kind: balanced, "
+    "multiplier: 25}, loss: {kind: focal, gamma: 4, alpha: 0.85}}\n"
+    "monitor: val.regression.mae\n"
+    "optimizer: {kind: adam, lr: 1.0e-3}\n"
+    "schedule: {kind: step, at: {50: 0.5}}\n"
+    "stop: {patience: 50}\n"
+    "train: {epochs: 150, batch_size: 16}\n"
+    "stages:\n"
+    "  - {name: first, heads: {threshold: {weight: 0}}}\n"
+    "  - {name: second, train: {batch_size: 8}}\n"
+    "  - {name: third, train: {batch_size: 4}}\n";
+
+static void the_historic_causes_are_named(void **state) {
+    static const struct {
+        const char *rule;
+        int line;
+    } causes[] = {
+        {"head-not-trained", 13}, {"class-weight-multiplier", 6}, {"monitor-other-goal", 7},
+        {"tiny-batch", 14},       {"patience-too-long", 10},      {"early-lr-drop", 9},
+        {"focal-too-sharp", 6},   {"stacked-imbalance", 6},
+    };
+    lab l;
+    lab_init(&l);
+    l.without_data = true;
+    lab_check_text(&l, historic);
+    for (size_t i = 0; i < sizeof causes / sizeof *causes; i++) {
+        const bal_finding *finding = lab_finding(&l, causes[i].rule);
+        if (!finding) fail_msg("%s is not found", causes[i].rule);
+        assert_int_equal(finding->severity, BAL_CHECK_WARNING);
+        if (finding->place.line != causes[i].line)
+            fail_msg("%s: line %d, wanted %d", causes[i].rule, finding->place.line, causes[i].line);
+    }
+    assert_int_equal(l.report.count[BAL_CHECK_ERROR], 0);
+    lab_release(&l);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rules_fire_and_are_silent),
+        cmocka_unit_test(every_rule_has_both_cases),
+        cmocka_unit_test(a_healthy_recipe_has_no_finding),
+        cmocka_unit_test(memory_is_compared_with_the_machine),
+        cmocka_unit_test(the_historic_causes_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
