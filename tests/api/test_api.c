@@ -59,21 +59,25 @@ static void write_rows(void) {
 /* ---- what callbacks saw ---- */
 
 typedef struct witness {
-    int starts, evaluations, ends, messages, questions;
+    int starts, stages, evaluations, ends, messages, questions;
     int stop_after; /* questions; 0: never */
     int64_t epoch;  /* of the last evaluation */
+    char stage[16];
     bool sane;
 } witness;
 
 static void see_event(void *user, const bal_event *event) {
     witness *seen = user;
     seen->sane = seen->sane && event->size == sizeof *event && event->run && event->monitor &&
-                 event->message && event->epochs == EPOCHS;
+                 event->message && event->epochs == EPOCHS && event->stage &&
+                 event->stage_index <= event->stages;
     seen->starts += event->kind == BAL_EVENT_START;
+    seen->stages += event->kind == BAL_EVENT_STAGE;
     seen->ends += event->kind == BAL_EVENT_END;
     if (event->kind != BAL_EVENT_EVALUATION) return;
     seen->evaluations++;
     seen->epoch = event->epoch;
+    snprintf(seen->stage, sizeof seen->stage, "%s", event->stage);
     seen->sane = seen->sane && isfinite(event->loss) && isfinite(event->val_loss) &&
                  event->classes == 3 && event->classes_predicted >= 1 &&
                  event->classes_predicted <= 3 && event->accuracy >= 0 && event->accuracy <= 1 &&
@@ -171,6 +175,8 @@ static void training_tells_what_happens(void **state) {
     assert_int_equal(seen.starts, 1);
     assert_int_equal(seen.evaluations, EPOCHS);
     assert_int_equal(seen.ends, 1);
+    assert_int_equal(seen.stages, 0);
+    assert_string_equal(seen.stage, "");
     assert_int_equal(seen.epoch, EPOCHS);
     assert_true(seen.messages > 0);
     assert_true(seen.questions > EPOCHS);
@@ -187,6 +193,28 @@ static void training_tells_what_happens(void **state) {
     assert_true(isnan(bal_result_metric(result, "nonsense")));
     assert_int_equal(bal_result_json(result)[0], '{');
     bal_result_free(result);
+}
+
+static void training_tells_of_stages(void **state) {
+    static const char *const overrides[] = {"stages=[{name: one}, {name: two}]"};
+    witness seen;
+    char run[512];
+    bal_experiment *experiment = NULL;
+    bal_result *result = NULL;
+    bal_error err = {BAL_OK, ""};
+    snprintf(run, sizeof run, "%s/staged", folder);
+    bal_train_options options = watched(&seen, run);
+    assert_int_equal(bal_experiment_parse(recipe_text, folder, overrides, 1, &experiment, &err),
+                     BAL_OK);
+    assert_int_equal(bal_train(experiment, &options, &result, &err), BAL_OK);
+    assert_true(seen.sane);
+    assert_int_equal(seen.stages, 2);
+    assert_int_equal(seen.evaluations, 2 * EPOCHS);
+    assert_int_equal(seen.epoch, EPOCHS); /* of its stage */
+    assert_string_equal(seen.stage, "two");
+    assert_int_equal(bal_result_epochs(result), 2 * EPOCHS);
+    bal_result_free(result);
+    bal_experiment_free(experiment);
 }
 
 static char *read_file(const char *path, size_t *ret_size) {
@@ -415,6 +443,7 @@ int main(void) {
         cmocka_unit_test(bad_recipes_are_refused),
         cmocka_unit_test(freeing_nothing_is_fine),
         cmocka_unit_test(training_tells_what_happens),
+        cmocka_unit_test(training_tells_of_stages),
         cmocka_unit_test(an_interrupted_run_goes_on_exactly),
         cmocka_unit_test(resuming_what_is_no_run_fails),
         cmocka_unit_test(an_older_caller_has_fewer_options),

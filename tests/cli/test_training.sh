@@ -45,6 +45,37 @@ train_json_is_one_object() {
     cmp -s first out || fail 'show --json and train --json differ'
 }
 
+stages_are_shown_one_after_the_other() {
+    make_rows 200 >rows.csv
+    make_recipe 'stages:' '  - {name: broad, train: {epochs: 3}}' \
+        '  - {name: fine, train: {epochs: 2}, monitor: val.label.accuracy}'
+    ballast 0 train recipe.yaml stages.fine.train.epochs=4 --run run --threads 1
+    says out 'run run, 2 stages'
+    says out 'stage broad (1 of 2), 3 epochs, best by val.label.macro_f1'
+    says out 'stage fine (2 of 2), 4 epochs, best by val.label.accuracy'
+    [ "$(grep -cE '^ +[123]/3 ' out)" -eq 3 ] || fail 'epochs of the first stage'
+    [ "$(grep -cE '^ +[1234]/4 ' out)" -eq 4 ] || fail 'epochs of the second stage'
+    says out 'done after 7 epochs'
+    json run/summary.json '[s["name"] for s in o["stages"]] == ["broad", "fine"]'
+    json run/summary.json 'o["monitor"] == o["stages"][1]["monitor"] and o["epochs"] == 7'
+    for file in stage-broad stage-fine; do
+        [ -e "run/checkpoints/$file.safetensors" ] || fail "there is no $file"
+    done
+    says run/report.html '>fine<'
+    ballast 0 train run/recipe.resolved.yaml --run again --threads 1
+    cmp -s run/model.safetensors again/model.safetensors || fail 'the resolved recipe says else'
+    refused 2 "a stage cannot change seed" train recipe.yaml stages.fine.seed=2 --run other
+}
+
+a_stage_that_is_stopped_ends_the_run_with_4() {
+    make_rows 200 >rows.csv
+    make_recipe 'stages:' '  - {name: broad, train: {epochs: 3}}' '  - name: fine' \
+        '    guard: {rules: ["val.label.loss > 0 after 1 -> stop"]}' '  - {name: never}'
+    ballast 4 train recipe.yaml --run run --threads 1
+    json run/summary.json 'o["status"] == "stopped" and len(o["stages"]) == 2 and o["epochs"] == 5'
+    never_says out 'stage never'
+}
+
 overrides_and_quotes() {
     make_rows 100 >rows.csv
     make_recipe
@@ -209,48 +240,10 @@ a_failure_is_json_too() {
     json out 'o["status"] == "failed" and o["run"] == "nowhere"'
 }
 
-idle='heads=[{name: label}, {name: idle, target: label, weight: 0}]' # never learns
-
-checked_before_training() {
-    make_rows 100 >rows.csv
-    make_recipe
-    refused 2 '[head-not-trained]' train recipe.yaml "$idle" --run run
-    [ ! -e run ] || fail 'a folder for a run that never began'
-    ballast 0 train recipe.yaml train.epochs=1 'monitor=val.label.recall[red]' --run run
-    says out '[monitor-one-class]'
-    ballast 0 train recipe.yaml train.epochs=1 'monitor=val.label.recall[red]' check=off --run off
-    never_says out '[monitor-one-class]'
-    ballast 0 resume run
-    never_says out '[monitor-one-class]'
-}
-
-check_tells() {
-    make_rows 100 >rows.csv
-    make_recipe
-    ballast 0 check recipe.yaml 'monitor=val.label.recall[red]'
-    says out 'Warnings'
-    says out 'monitor-one-class'
-    ballast 2 check recipe.yaml "$idle"
-    says out 'Errors'
-    ballast 2 check recipe.yaml "$idle" --json
-    json out 'o["errors"] == 1 and o["findings"][0]["rule"] == "head-not-trained"'
-    ballast 3 check recipe.yaml data.path=nowhere.csv 'monitor=val.label.recall[red]'
-    says out 'monitor-one-class'
-    says err 'nowhere.csv'
-    ballast 3 check recipe.yaml data.path=nowhere.csv --json
-    json out 'not o["data"] and "nowhere.csv" in o["data_error"]'
-    ballast 2 check
-    ballast 2 check nowhere.yaml
-    ballast 0 check --markdown
-    says out '## patience-too-long'
-}
-
 more_memory_than_there_is() {
     make_rows 100 >rows.csv
     make_recipe
-    wide='model.hidden=[1000000, 1000000, 1000000]'
-    refused 2 '[memory]' train recipe.yaml "$wide" --threads 1
-    refused 5 'memory' train recipe.yaml "$wide" check=off --threads 1
+    refused 5 'memory' train recipe.yaml 'model.hidden=[1000000, 1000000, 1000000]' --threads 1
 }
 
 plots_are_drawn() {
@@ -265,9 +258,10 @@ plots_are_drawn() {
 }
 
 run_cases train_leaves_what_the_contract_names train_prints_rows_and_a_summary \
-    train_json_is_one_object overrides_and_quotes run_folders_are_numbered_and_never_overwritten \
+    train_json_is_one_object stages_are_shown_one_after_the_other \
+    a_stage_that_is_stopped_ends_the_run_with_4 overrides_and_quotes run_folders_are_numbered_and_never_overwritten \
     folders_of_any_name narrow_terminals closed_files_are_no_files_to_write_to show_tells_what_happened \
     runs_come_best_first \
     resume_of_a_complete_run_gives_its_summary_again a_guard_that_stops_ends_with_4 \
     a_collapse_that_is_not_recovered_ends_with_4 a_guard_that_warns_lets_it_go_on \
-    a_failure_is_json_too checked_before_training check_tells more_memory_than_there_is plots_are_drawn
+    a_failure_is_json_too more_memory_than_there_is plots_are_drawn
