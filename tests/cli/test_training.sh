@@ -240,10 +240,48 @@ a_failure_is_json_too() {
     json out 'o["status"] == "failed" and o["run"] == "nowhere"'
 }
 
+idle='heads=[{name: label}, {name: idle, target: label, weight: 0}]' # never learns
+
+checked_before_training() {
+    make_rows 100 >rows.csv
+    make_recipe
+    refused 2 '[head-not-trained]' train recipe.yaml "$idle" --run run
+    [ ! -e run ] || fail 'a folder for a run that never began'
+    ballast 0 train recipe.yaml train.epochs=1 'monitor=val.label.recall[red]' --run run
+    says out '[monitor-one-class]'
+    ballast 0 train recipe.yaml train.epochs=1 'monitor=val.label.recall[red]' check=off --run off
+    never_says out '[monitor-one-class]'
+    ballast 0 resume run
+    never_says out '[monitor-one-class]'
+}
+
+check_tells() {
+    make_rows 100 >rows.csv
+    make_recipe
+    ballast 0 check recipe.yaml 'monitor=val.label.recall[red]'
+    says out 'Warnings'
+    says out 'monitor-one-class'
+    ballast 2 check recipe.yaml "$idle"
+    says out 'Errors'
+    ballast 2 check recipe.yaml "$idle" --json
+    json out 'o["errors"] == 1 and o["findings"][0]["rule"] == "head-not-trained"'
+    ballast 3 check recipe.yaml data.path=nowhere.csv 'monitor=val.label.recall[red]'
+    says out 'monitor-one-class'
+    says err 'nowhere.csv'
+    ballast 3 check recipe.yaml data.path=nowhere.csv --json
+    json out 'not o["data"] and "nowhere.csv" in o["data_error"]'
+    ballast 2 check
+    ballast 2 check nowhere.yaml
+    ballast 0 check --markdown
+    says out '## patience-too-long'
+}
+
 more_memory_than_there_is() {
     make_rows 100 >rows.csv
     make_recipe
-    refused 5 'memory' train recipe.yaml 'model.hidden=[1000000, 1000000, 1000000]' --threads 1
+    wide='model.hidden=[1000000, 1000000, 1000000]'
+    refused 2 '[memory]' train recipe.yaml "$wide" --threads 1
+    refused 5 'memory' train recipe.yaml "$wide" check=off --threads 1
 }
 
 plots_are_drawn() {
@@ -264,4 +302,4 @@ run_cases train_leaves_what_the_contract_names train_prints_rows_and_a_summary \
     runs_come_best_first \
     resume_of_a_complete_run_gives_its_summary_again a_guard_that_stops_ends_with_4 \
     a_collapse_that_is_not_recovered_ends_with_4 a_guard_that_warns_lets_it_go_on \
-    a_failure_is_json_too more_memory_than_there_is plots_are_drawn
+    a_failure_is_json_too checked_before_training check_tells more_memory_than_there_is plots_are_drawn
