@@ -4,14 +4,9 @@
 #include <math.h>
 
 #include "recipe/recipe.h"
+#include "recipe/schema_rows.h"
 
 /* ---- names that belong to no other table ---- */
-
-#define NAME_LIST(function, ...)                                                                   \
-    static const char *function(int index) {                                                       \
-        static const char *const names[] = {__VA_ARGS__, NULL};                                    \
-        return names[index];                                                                       \
-    }
 
 NAME_LIST(data_kinds, "csv", "npz", "simulated", "sequence")
 NAME_LIST(split_kinds, "stratified", "random", "sequential", "group", "time")
@@ -24,47 +19,6 @@ NAME_LIST(unknown_kinds, "error", "skip")
 NAME_LIST(norm_kinds, "batch", "layer", "none")
 NAME_LIST(mode_kinds, "min", "max")
 NAME_LIST(switch_names, "on", "off")
-
-#define LATER(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-/* ---- shorthands for rows ---- */
-
-#define SLOT(type, member)                                                                         \
-    .slot = offsetof(type, member), .size = sizeof(((type *)0)->member), .place = BAL_SCHEMA_NO_SLOT
-#define LIST_SLOT(type, member, n) SLOT(type, member), .count = offsetof(type, n)
-/* The same, and where it stands in the recipe. */
-#define SLOT_AT(type, member, at)                                                                  \
-    .slot = offsetof(type, member), .size = sizeof(((type *)0)->member), .place = offsetof(type, at)
-#define NO_SLOT .slot = BAL_SCHEMA_NO_SLOT, .place = BAL_SCHEMA_NO_SLOT
-#define SECTION_AT(type, member) .slot = BAL_SCHEMA_NO_SLOT, .place = offsetof(type, member)
-#define STRUCTS(type, member, n, element)                                                          \
-    .slot = offsetof(type, member), .size = sizeof(element), .count = offsetof(type, n),           \
-    .place = offsetof(element, place)
-
-#define ONLY(key, ...)                                                                             \
-    .only_key = (key), .only_values = (const char *const[]) {                                      \
-        __VA_ARGS__, NULL                                                                          \
-    }
-
-#define AT_LEAST(low)                                                                              \
-    { .has_least = true, .least = (low) }
-#define ABOVE(low)                                                                                 \
-    { .has_least = true, .above = true, .least = (low) }
-#define FROM_TO(low, high)                                                                         \
-    { .has_least = true, .least = (low), .has_most = true, .most = (high) }
-#define FROM_BELOW(low, high)                                                                      \
-    { .has_least = true, .least = (low), .has_most = true, .below = true, .most = (high) }
-#define INSIDE(low, high)                                                                          \
-    {                                                                                              \
-        .has_least = true, .above = true, .least = (low), .has_most = true, .below = true,         \
-        .most = (high)                                                                             \
-    }
-#define ABOVE_TO(low, high)                                                                        \
-    { .has_least = true, .above = true, .least = (low), .has_most = true, .most = (high) }
-
-/* What fits the arithmetic behind it, with room to spare; nothing sensible comes near. */
-#define MANY 1000000000.0
-#define WIDEST 1000000.0
 
 const bal_schema_key bal_schema_table[] = {
     {.path = "name",
