@@ -30,12 +30,12 @@ static void each_head_metric(const bal_trainer *trainer, int32_t h, column_fn co
                    (*metric)->compute(trainer->val.scores[h], -1, &reason));
 }
 
-/** Both recalls and the risk of a decision; a class whose name would upset a table goes by number.
+/** Both recalls of a decision; a class whose name would upset a table goes by number.
  */
 static void each_side(const bal_trainer *trainer, int32_t h, column_fn column, void *to) {
     const bal_head_data *head = &trainer->dataset->heads[h];
     if (head->recipe->kind != BAL_HEAD_BINARY) return;
-    double recall[2];
+    const bal_metric *recall = bal_metric_find("recall");
     for (int32_t c = 0; c < 2; c++) {
         const char *class_name = head->classes.names[c];
         char name[96];
@@ -43,10 +43,8 @@ static void each_side(const bal_trainer *trainer, int32_t h, column_fn column, v
             snprintf(name, sizeof name, "recall[%d]", (int)c);
         else
             snprintf(name, sizeof name, "recall[%s]", class_name);
-        recall[c] = bal_metric_find("recall")->compute(trainer->val.scores[h], c, NULL);
-        column(to, head->recipe->name, name, recall[c]);
+        column(to, head->recipe->name, name, recall->compute(trainer->val.scores[h], c, NULL));
     }
-    column(to, head->recipe->name, "risk", 1 - recall[0]);
 }
 
 static bool has_stability(const bal_trainer *trainer, int32_t h) {
