@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "command.h"
+#include "format/sqlite.h"
 #include "predictions.h"
 #include "target.h"
 
@@ -43,6 +44,21 @@ static bal_status check_missing(const bal_table *table, bal_error *err) {
     return BAL_OK;
 }
 
+/* A series is read as it was for training; its rows are the model's features by definition. */
+static void use_series(const bal_predictor *predictor, bal_table_options *options) {
+    const bal_model_series *series = bal_predictor_series(predictor);
+    options->kind = "sequence";
+    options->missing = series->missing;
+    options->table = bal_sqlite_is(options->path) ? series->table : "";
+    options->series_column = series->column;
+    options->series_order = series->order;
+    options->series_window = series->window;
+    options->series_features = series->features;
+    options->n_series_features = bal_predictor_features(predictor);
+    options->series_log = series->log;
+    options->series_ahead = 1;
+}
+
 static bal_status load(const request *asked, const bal_predictor *predictor, bal_table **ret_table,
                        bal_error *err) {
     bal_log_sink log = bal_stderr_log();
@@ -57,7 +73,9 @@ static bal_status load(const request *asked, const bal_predictor *predictor, bal
         return bal_fail(err, BAL_EDATA, "there is no file %s", asked->input);
     if (strcmp(options.kind, "npz") == 0)
         options.features = bal_predictor_arrays(predictor, &options.n_features);
-    if (!asked->by_position) {
+    bool series = bal_predictor_series(predictor) && strcmp(options.kind, "csv") == 0;
+    if (series) use_series(predictor, &options);
+    if (!series && !asked->by_position) {
         options.expected_features = bal_predictor_feature_names(predictor);
         options.n_expected = bal_predictor_features(predictor);
     }
@@ -160,7 +178,9 @@ const bal_command bal_command_predict = {
     .summary = "What a model says about rows: class, probabilities, entropy",
     .help = "INPUT is csv, csv.gz or npz; labels may be there and are not looked at.\n"
             "Columns of a csv with a header are found by the names that the model was\n"
-            "trained on.\n\n"
+            "trained on. Of a model of a series it is the series, csv or a SQLite\n"
+            "database, read as for training: row 1 of the answers is about the first value\n"
+            "with a whole window before it, the last row about the one that comes next.\n\n"
             "-o OUT        .csv: row,class,confidence,entropy,p_CLASS… with rows counted\n"
             "              from 1; .npz: predictions, probabilities, entropy, classes;\n"
             "              -: csv on standard output. With several heads each name begins\n"

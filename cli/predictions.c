@@ -13,7 +13,11 @@ static bal_status run(bal_predictions *predictions, bal_predictor *predictor,
         predictions->outputs[h] = bal_calloc(n, sizeof(float));
         if (!predictions->outputs[h]) return bal_fail_memory(err, n * sizeof(float));
     }
-    return bal_predictor_run(predictor, table->x, table->rows, predictions->outputs, err);
+    BAL_TRY(bal_predictor_run(predictor, table->x, table->rows, predictions->outputs, err));
+    for (int32_t h = 0; h < bal_predictor_heads(predictor); h++)
+        bal_model_head_undo_transform(bal_predictor_head(predictor, h), predictions->outputs[h],
+                                      table->rows);
+    return BAL_OK;
 }
 
 bal_status bal_predictions_make(bal_predictions *predictions, bal_predictor *predictor,

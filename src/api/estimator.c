@@ -193,6 +193,8 @@ bal_status bal_estimator_values(bal_estimator *estimator, size_t head, const flo
     BAL_TRY(check_call(estimator, head, false, n_rows, n_features, err));
     size_t outputs = (size_t)head_at(estimator, head)->outputs;
     bal_status status = run(estimator, x, n_rows, &raw, err);
+    if (status == BAL_OK)
+        bal_model_head_undo_transform(head_at(estimator, head), raw.head[head], (int64_t)n_rows);
     if (status == BAL_OK) memcpy(ret_values, raw.head[head], n_rows * outputs * sizeof *ret_values);
     release(&raw);
     return status;

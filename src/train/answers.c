@@ -55,6 +55,12 @@ void bal_model_head_probabilities(const bal_model_head *head, const float *outpu
     }
 }
 
+void bal_model_head_undo_transform(const bal_model_head *head, float *outputs, int64_t rows) {
+    if (!head->is_log) return;
+    for (int64_t i = 0; i < rows * head->outputs; i++)
+        outputs[i] = (float)exp(outputs[i]);
+}
+
 int32_t bal_model_head_class(const bal_model_head *head, const float *outputs) {
     return bal_predict_class(head->kind, outputs, probability_width(head), 0.5);
 }

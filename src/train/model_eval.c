@@ -31,12 +31,28 @@ static bool set_text(bal_arena *arena, bal_yaml_node *map, const char *key, cons
     return bal_yaml_set(arena, map, key, bal_yaml_new_text(arena, text));
 }
 
+/* Features by their names, and `log`. */
+static bool set_series(bal_arena *arena, bal_yaml_node *data, const bal_predictor *predictor) {
+    const bal_model_series *series = bal_predictor_series(predictor);
+    bal_yaml_node *names = names_node(arena, bal_predictor_feature_names(predictor),
+                                      bal_predictor_features(predictor));
+    if (!names || (series->log && !bal_yaml_append(names, bal_yaml_new_text(arena, "log"))))
+        return false;
+    return set_text(arena, data, "table", series->table) &&
+           set_text(arena, data, "column", series->column) &&
+           set_text(arena, data, "order", series->order) &&
+           set_text(arena, data, "missing", series->missing) &&
+           bal_yaml_set(arena, data, "window", bal_yaml_new_integer(arena, series->window)) &&
+           bal_yaml_set(arena, data, "features", names);
+}
+
 static bal_yaml_node *data_node(bal_arena *arena, const bal_predictor *predictor,
                                 const char *path) {
     bal_yaml_node *data = bal_yaml_new_map(arena), *split = bal_yaml_new_map(arena);
-    const char *kind = !path                     ? bal_predictor_data_kind(predictor)
-                       : ends_with(path, ".npz") ? "npz"
-                                                 : "csv";
+    const char *kind = !path                             ? bal_predictor_data_kind(predictor)
+                       : bal_predictor_series(predictor) ? "sequence"
+                       : ends_with(path, ".npz")         ? "npz"
+                                                         : "csv";
     int32_t n_arrays;
     const char *const *arrays = bal_predictor_arrays(predictor, &n_arrays);
     bool good = data && split && set_text(arena, data, "kind", kind) &&
@@ -48,14 +64,26 @@ static bal_yaml_node *data_node(bal_arena *arena, const bal_predictor *predictor
     if (good && path) good = set_text(arena, data, "path", path);
     if (good && strcmp(kind, "npz") == 0 && n_arrays > 0)
         good = bal_yaml_set(arena, data, "features", names_node(arena, arrays, n_arrays));
+    if (good && strcmp(kind, "sequence") == 0 && bal_predictor_series(predictor))
+        good = set_series(arena, data, predictor);
     return good ? data : NULL;
+}
+
+/* Targets made from a series are written as the YAML that they were. */
+static bal_yaml_node *target_node(bal_arena *arena, const bal_model_head *head) {
+    bal_yaml_node *node;
+    if (head->target[0] == '{' &&
+        bal_yaml_from_text(arena, head->target, "model file", &node, NULL) == BAL_OK)
+        return node;
+    return bal_yaml_new_text(arena, head->target);
 }
 
 static bal_yaml_node *head_node(bal_arena *arena, const bal_model_head *head) {
     bal_yaml_node *map = bal_yaml_new_map(arena);
     bool good = map && set_text(arena, map, "name", head->name) &&
                 set_text(arena, map, "kind", bal_head_kind_name(head->kind)) &&
-                set_text(arena, map, "target", head->target);
+                bal_yaml_set(arena, map, "target", target_node(arena, head));
+    if (good && head->is_log) good = set_text(arena, map, "transform", "log");
     return good ? map : NULL;
 }
 

@@ -24,9 +24,25 @@ static void write_head(const bal_recipe *recipe, const bal_head_data *head, bal_
     bal_json_out_named_string(out, "kind", bal_head_kind_name(head->recipe->kind));
     bal_json_out_named_string(out, "target", bal_head_target(recipe, head->recipe));
     bal_json_out_named_integer(out, "outputs", head->outputs);
+    if (strcmp(head->recipe->transform, "none") != 0)
+        bal_json_out_named_string(out, "transform", head->recipe->transform);
     if (head->labels)
         write_names(out, "classes", (const char *const *)head->classes.names, head->classes.count);
     bal_json_out_named_numbers(out, "prior", head->prior, (size_t)width);
+    bal_json_out_object_end(out);
+}
+
+/* All that it takes to make rows of a series again; features say the rest by their names. */
+static void write_series(const bal_recipe_data *data, bal_json_out *out) {
+    if (strcmp(data->kind, "sequence") != 0) return;
+    bal_json_out_key(out, "series");
+    bal_json_out_object(out);
+    bal_json_out_named_string(out, "table", data->table);
+    bal_json_out_named_string(out, "column", data->column);
+    bal_json_out_named_string(out, "order", data->order);
+    bal_json_out_named_string(out, "missing", data->missing);
+    bal_json_out_named_integer(out, "window", data->window);
+    bal_json_out_named_bool(out, "log", data->series_log);
     bal_json_out_object_end(out);
 }
 
@@ -52,6 +68,7 @@ static bal_status describe(const bal_recipe *recipe, const bal_dataset *dataset,
     else
         write_names(&out, "arrays", default_array, arrays ? 1 : 0);
     bal_json_out_named_string(&out, "scale", dataset->scaler.kind);
+    write_series(&recipe->data, &out);
     bal_json_out_object_end(&out);
     write_names(&out, "features", (const char *const *)dataset->table->feature_names,
                 dataset->table->features);

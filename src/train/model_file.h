@@ -7,6 +7,7 @@
 #ifndef BAL_TRAIN_MODEL_FILE_H
 #define BAL_TRAIN_MODEL_FILE_H
 
+#include "data/series_feature.h"
 #include "format/json_out.h"
 #include "train/network.h"
 
@@ -20,9 +21,18 @@ typedef struct bal_model_head {
     char *target; /* column or array it was trained on */
     bal_head_kind kind;
     int32_t outputs;
+    bool is_log;            /* value: outputs are logarithms of what is wanted */
     bal_class_list classes; /* classes, binary */
     double *prior;          /* [C], or [K] means */
 } bal_model_head;
+
+/** How rows are made of a series, for a model of one. */
+typedef struct bal_model_series {
+    char *table, *column, *order, *missing; /* as data.table and so on of the recipe */
+    int32_t window;
+    bool log;
+    bal_series_feature *features; /* one per feature name of the model, which they share */
+} bal_model_series;
 
 typedef struct bal_predictor bal_predictor;
 
@@ -47,6 +57,9 @@ const bal_scaler *bal_predictor_scaler(const bal_predictor *predictor);
 const char *bal_predictor_data_kind(const bal_predictor *predictor);
 const char *const *bal_predictor_arrays(const bal_predictor *predictor, int32_t *ret_count);
 
+/** NULL for a model of other rows. */
+const bal_model_series *bal_predictor_series(const bal_predictor *predictor);
+
 /** Raw outputs (logits or values) for unscaled rows x [rows, D]: ret_outputs[h] is [rows, outputs
  * of h]. Scaling and filling of missing values (NaN) is done here; an infinite feature is BAL_EDATA
  * naming row and feature. Rows are independent: the same row gives the same outputs in any company.
@@ -60,6 +73,8 @@ BAL_WARN_UNUSED bal_status bal_predictor_run(bal_predictor *predictor, const flo
  * for rows whose outputs are not finite. Values are copied. */
 void bal_model_head_probabilities(const bal_model_head *head, const float *outputs, int64_t rows,
                                   float *ret_probabilities);
+/** Raw outputs of a value head in place of which its values are wanted: logarithms are undone. */
+void bal_model_head_undo_transform(const bal_model_head *head, float *outputs, int64_t rows);
 /** The class that one row of outputs stands for, as evaluation counts it (bal_predict_class). */
 int32_t bal_model_head_class(const bal_model_head *head, const float *outputs);
 /** Entropy of a row of probabilities in nats; NaN for NaN. */

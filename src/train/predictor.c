@@ -18,6 +18,8 @@ enum { BATCH = 256 };
 struct bal_predictor {
     bal_backend *backend;
     char *name, *data_kind;
+    bool is_series;
+    bal_model_series series;
     char **arrays;
     int32_t n_arrays;
     char **features;
@@ -75,6 +77,9 @@ static bal_status read_head(bal_model_head *head, const json_t *item, bal_error 
     int64_t outputs = json_integer_value(json_object_get(item, "outputs"));
     if (outputs < 1 || outputs > 65536) return bad("a head has no outputs", err);
     head->outputs = (int32_t)outputs;
+    const char *transform = json_string_value(json_object_get(item, "transform"));
+    head->is_log = transform && strcmp(transform, "log") == 0;
+    if (transform && !head->is_log) return bad("a head has a transform that is not known", err);
     int32_t width = head->outputs;
     if (head->kind != BAL_HEAD_VALUE) {
         BAL_TRY(copy_names(json_object_get(item, "classes"), &head->classes.names,
@@ -94,6 +99,28 @@ static bal_status read_head(bal_model_head *head, const json_t *item, bal_error 
     return BAL_OK;
 }
 
+static bal_status read_series(bal_predictor *predictor, const json_t *item, bal_error *err) {
+    bal_model_series *series = &predictor->series;
+    if (!item) return BAL_OK;
+    BAL_TRY(copy_string(json_object_get(item, "table"), &series->table, err));
+    BAL_TRY(copy_string(json_object_get(item, "column"), &series->column, err));
+    BAL_TRY(copy_string(json_object_get(item, "order"), &series->order, err));
+    BAL_TRY(copy_string(json_object_get(item, "missing"), &series->missing, err));
+    int64_t window = json_integer_value(json_object_get(item, "window"));
+    if (window < 1 || window > INT32_MAX) return bad("its series has no window", err);
+    series->window = (int32_t)window;
+    series->log = json_is_true(json_object_get(item, "log"));
+    size_t n = (size_t)predictor->n_features;
+    series->features = bal_calloc(n, sizeof *series->features);
+    if (!series->features) return bal_fail_memory(err, n * sizeof *series->features);
+    for (size_t i = 0; i < n; i++)
+        if (!bal_series_feature_parse(predictor->features[i], &series->features[i]) ||
+            series->features[i].length > window)
+            return bad("a feature of its series is not known", err);
+    predictor->is_series = true;
+    return BAL_OK;
+}
+
 static bal_status read_description(bal_predictor *predictor, const json_t *root, bal_error *err) {
     const char *format = json_string_value(json_object_get(root, "format"));
     int64_t version = json_integer_value(json_object_get(root, "version"));
@@ -108,6 +135,7 @@ static bal_status read_description(bal_predictor *predictor, const json_t *root,
         copy_names(json_object_get(data, "arrays"), &predictor->arrays, &predictor->n_arrays, err));
     BAL_TRY(copy_names(json_object_get(root, "features"), &predictor->features,
                        &predictor->n_features, err));
+    BAL_TRY(read_series(predictor, json_object_get(data, "series"), err));
     size_t n_heads = json_array_size(heads);
     if (predictor->n_features < 1 || n_heads < 1 || n_heads > BAL_HEADS_MAX)
         return bad("it has no features or no heads", err);
@@ -279,6 +307,11 @@ void bal_predictor_close(bal_predictor *predictor) {
     free_names(predictor->features, predictor->n_features);
     bal_free(predictor->name);
     bal_free(predictor->data_kind);
+    bal_free(predictor->series.table);
+    bal_free(predictor->series.column);
+    bal_free(predictor->series.order);
+    bal_free(predictor->series.missing);
+    bal_free(predictor->series.features);
     bal_program_free(predictor->program);
     bal_buffer_free(predictor->input);
     bal_store_release(&predictor->store);
@@ -308,6 +341,9 @@ const bal_scaler *bal_predictor_scaler(const bal_predictor *predictor) {
 }
 const char *bal_predictor_data_kind(const bal_predictor *predictor) {
     return predictor->data_kind;
+}
+const bal_model_series *bal_predictor_series(const bal_predictor *predictor) {
+    return predictor->is_series ? &predictor->series : NULL;
 }
 const char *const *bal_predictor_arrays(const bal_predictor *predictor, int32_t *ret_count) {
     *ret_count = predictor->n_arrays;
