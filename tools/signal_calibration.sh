@@ -8,6 +8,7 @@
 # many verdicts were wrong; ends with 1 when any was. `weak` is counted but cannot be wrong: what it shows is power.
 # BALLAST: the program (default: build/ballast of this checkout).
 set -eu
+export LC_ALL=C
 root=$(cd "$(dirname "$0")/.." && pwd)
 ballast=${BALLAST:-$root/build/ballast}
 seeds=${1:-20}
@@ -90,7 +91,7 @@ wanted() {
     esac
 }
 
-field() { sed -n "s/^{.*\"heads\": .*\$/&/; s/^{\(.*\)\"heads\".*/\1/; s/.*\"$1\": \(\[[^]]*\]\|[^,]*\).*/\1/p" "$work/out.json"; }
+field() { sed -n "s/^{\(.*\)\"heads\".*/\1/; s/.*\"$1\": \(\[[^]]*\]\|[^,]*\).*/\1/p" "$work/out.json"; }
 
 for kind; do
     seed=1
@@ -110,8 +111,9 @@ for kind; do
         esac
         want=$(wanted "$kind")
         [ "$want" = any ] || [ "$want" = "$verdict" ] || wrong=$((wrong + 1))
-        printf '%-12s seed %-3s %-10s skill %-10.6s interval %s  p %.6s\n' "$kind" "$seed" "$verdict" \
-            "$(field skill)" "$(field interval)" "$(field p)"
+        # shellcheck disable=SC2046
+        printf '%-12s seed %-3s %-10s skill %8.5f  interval %8.5f … %8.5f  p %.4f\n' "$kind" "$seed" "$verdict" \
+            "$(field skill)" $(field interval | tr -d '[],') "$(field p)"
         seed=$((seed + 1))
     done
     echo "$kind: $found of $seeds with signal, $wrong wrong"
