@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "check/check.h"
 #include "format/json.h"
 #include "report/report.h"
 #include "train/run.h"
@@ -158,6 +159,7 @@ static bal_run_options run_options(bal_train_options *options) {
     return (bal_run_options){
         .folder = options->run_folder,
         .threads = options->threads,
+        .inspect = bal_check_before_run,
         .hooks =
             {
                 .progress = options->on_event ? pass_event : NULL,

@@ -12,21 +12,23 @@
 
 /* ---- monitor-other-goal ---- */
 
-/* A head that tells classes apart and takes part in the loss: the one with the largest share. */
-static const bal_recipe_head *deciding_head(const bal_recipe *recipe) {
+/* The head that tells classes apart and has the largest share of the loss in any stage. */
+static const bal_recipe_head *deciding_head(const bal_check *check) {
     const bal_recipe_head *found = NULL;
-    for (int32_t h = 0; h < recipe->n_heads; h++) {
-        const bal_recipe_head *head = &recipe->heads[h];
-        if (head->kind == BAL_HEAD_VALUE) continue;
-        if (!found || head->weight > found->weight) found = head;
+    EACH_STAGE(check, stage) {
+        for (int32_t h = 0; h < stage->recipe->n_heads; h++) {
+            const bal_recipe_head *head = &stage->recipe->heads[h];
+            if (head->kind != BAL_HEAD_VALUE && (!found || head->weight > found->weight))
+                found = head;
+        }
     }
     return found;
 }
 
 static void look_at_goal(bal_check *check) {
+    const bal_recipe_head *deciding = deciding_head(check);
     EACH_STAGE(check, stage) {
         bal_check_monitor monitor;
-        const bal_recipe_head *deciding = deciding_head(stage->recipe);
         if (!deciding || !bal_check_monitor_of(stage->recipe, &monitor)) continue;
         if (stage->recipe->heads[monitor.head].kind != BAL_HEAD_VALUE) continue;
         bal_check_find(check, stage, "monitor",
