@@ -178,6 +178,11 @@ static bal_status fill(bal_guard *guard, const bal_guard_options *options, bal_e
     if (!take(guard, options)) return bal_fail_memory(err, sizeof *guard);
     guard->policy = options->policy;
     guard->n_remedies = options->n_remedies;
+    guard->remedies =
+        bal_arena_alloc(&guard->arena, (size_t)options->n_remedies + 1, sizeof *guard->remedies);
+    if (!guard->remedies) return bal_fail_memory(err, (size_t)options->n_remedies);
+    for (int32_t i = 0; i < options->n_remedies && options->remedies; i++)
+        guard->remedies[i] = options->remedies[i];
     guard->max_rollbacks = options->max_rollbacks;
     for (int32_t h = 0; h < guard->n_heads; h++) {
         guard->heads[h] = options->heads[h];
@@ -320,25 +325,61 @@ static void end_probation(bal_ledger *ledger, bal_attempt_result result) {
     if (kept && ledger->n_attempts > 0) ledger->attempt[ledger->n_attempts - 1].result = result;
 }
 
+/* ---- remedies ---- */
+
+enum { UNEVEN = 10 }; /* class weights that differ by more rule the loss */
+
+/* Whether class weights may be what concentrates the predictions an incident is about. */
+static bool blames_weights(const bal_guard *guard, const bal_incident *cause) {
+    static const char *const of_predictions[] = {"one_class", "class_lost", "input_blind",
+                                                 "mean_collapse", "too_good_loss"};
+    bool predictions = false;
+    for (size_t i = 0; i < sizeof of_predictions / sizeof *of_predictions; i++)
+        predictions |= strcmp(cause->detector, of_predictions[i]) == 0;
+    for (int32_t h = 0; predictions && h < guard->n_heads; h++) {
+        const bal_guard_head *head = &guard->heads[h];
+        if (strcmp(head->name, cause->head) == 0) return bal_head_weight_ratio(head) > UNEVEN;
+    }
+    return false;
+}
+
+static bool is_used(const bal_ledger *ledger, int32_t remedy) {
+    for (int32_t i = 0; i < ledger->n_attempts; i++)
+        if (ledger->attempt[i].remedy == remedy) return true;
+    return false;
+}
+
+/* The remedy to try next, each once; −1: none left. */
+static int32_t choose_remedy(const bal_guard *guard, const bal_incident *cause) {
+    bool weights_first = blames_weights(guard, cause);
+    int32_t chosen = -1;
+    for (int32_t i = 0; i < guard->n_remedies; i++) {
+        bal_remedy_aim aim = guard->remedies[i];
+        if (aim == BAL_REMEDY_NOTHING || is_used(&guard->ledger, i)) continue;
+        if (weights_first && aim == BAL_REMEDY_WEIGHTS) return i;
+        if (chosen < 0) chosen = i;
+    }
+    return chosen;
+}
+
 /* The next remedy, or none left. `evaluation`: the one at or before which the incident happened. */
 static void recover(bal_guard *guard, const bal_incident *cause, int64_t evaluation,
                     bal_decision *decision) {
     bal_ledger *ledger = &guard->ledger;
     end_probation(ledger, BAL_ATTEMPT_FAILED);
-    if (ledger->rollbacks >= guard->max_rollbacks || ledger->rollbacks >= guard->n_remedies) {
+    int32_t remedy = choose_remedy(guard, cause);
+    if (ledger->rollbacks >= guard->max_rollbacks || ledger->n_attempts == BAL_ROLLBACKS_KEPT ||
+        remedy < 0) {
         decision->verdict = BAL_VERDICT_GIVE_UP;
         return;
     }
     decision->verdict = BAL_VERDICT_ROLLBACK;
-    decision->remedy = ledger->rollbacks++;
-    if (ledger->n_attempts < BAL_ROLLBACKS_KEPT) {
-        bal_attempt *attempt = &ledger->attempt[ledger->n_attempts++];
-        *attempt = (bal_attempt){.epoch = cause->epoch,
-                                 .step = cause->step,
-                                 .evaluation = evaluation,
-                                 .remedy = decision->remedy};
-        bal_copy_text(attempt->detector, sizeof attempt->detector, cause->detector);
-    }
+    decision->remedy = remedy;
+    ledger->rollbacks++;
+    bal_attempt *attempt = &ledger->attempt[ledger->n_attempts++];
+    *attempt = (bal_attempt){
+        .epoch = cause->epoch, .step = cause->step, .evaluation = evaluation, .remedy = remedy};
+    bal_copy_text(attempt->detector, sizeof attempt->detector, cause->detector);
     ledger->on_probation = true;
     int64_t end = evaluation + BAL_GUARD_PROBATION;
     if (end > ledger->probation_end) ledger->probation_end = end;

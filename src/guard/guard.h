@@ -64,13 +64,22 @@ typedef struct bal_guard_rule {
     bal_guard_policy action; /* instead of the guard's policy */
 } bal_guard_rule;
 
+/** What a remedy works on. Those that fit what was seen come first, in the recipe's order; those
+ * that would change nothing are passed over. */
+typedef enum bal_remedy_aim {
+    BAL_REMEDY_STEPS,   /* learning rate, clipping, batches: fits everything */
+    BAL_REMEDY_WEIGHTS, /* class weights: fits concentrated predictions under uneven weights */
+    BAL_REMEDY_NOTHING  /* has nothing to work on in this run */
+} bal_remedy_aim;
+
 typedef struct bal_guard_options {
     bal_guard_policy policy;
     const bal_detector_setting *settings;
     int32_t n_settings;
     const bal_guard_rule *rules;
     int32_t n_rules;
-    int32_t n_remedies; /* how many the trainer can apply, in order */
+    int32_t n_remedies;             /* how many the trainer can apply */
+    const bal_remedy_aim *remedies; /* [n_remedies]; NULL: BAL_REMEDY_STEPS, in order */
     int32_t max_rollbacks;
     const bal_guard_head *heads;
     int32_t n_heads;
@@ -179,7 +188,7 @@ void bal_incident_json(const bal_incident *incident, bal_text *out);
 
 /** health.json: verdict ("healthy", "warned", "recovered", "stopped", "collapsed"), counts, what
  * was seen (grouped incidents), ranked hypotheses with their evidence, what was tried. `tried`
- * names the remedies applied, in order. Never claims a root cause. */
+ * names the remedies of the recipe, by number. Never claims a root cause. */
 void bal_guard_health_json(const bal_guard *guard, const char *const *tried, int32_t n_tried,
                            const char *outcome, bal_text *out);
 

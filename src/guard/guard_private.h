@@ -52,6 +52,7 @@ struct bal_guard {
     bal_arena arena;
     bal_guard_policy policy;
     int32_t n_remedies, max_rollbacks;
+    bal_remedy_aim *remedies;
     bal_guard_head *heads;
     double *prior_entropy; /* [heads] */
     int32_t n_heads;
@@ -86,6 +87,9 @@ void bal_incident_write(const bal_incident *incident, bal_json_out *out);
 bal_status bal_incident_read(bal_incident *incident, const json_t *object, bal_error *err);
 
 /* ---- hypotheses.c ---- */
+
+/** Largest class weight / smallest, of the classes that there are; 1 without weights. */
+double bal_head_weight_ratio(const bal_guard_head *head);
 
 /** The "hypotheses" array of health.json, the best fit first. */
 void bal_hypotheses_write(const bal_guard *guard, bal_json_out *out);

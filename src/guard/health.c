@@ -125,7 +125,8 @@ static void write_tried(const bal_ledger *ledger, const char *const *tried, int3
     for (int32_t i = 0; i < ledger->n_attempts; i++) {
         const bal_attempt *attempt = &ledger->attempt[i];
         bal_json_out_object(out);
-        bal_json_out_named_string(out, "remedy", i < n_tried ? tried[i] : NULL);
+        bal_json_out_named_string(out, "remedy",
+                                  attempt->remedy < n_tried ? tried[attempt->remedy] : NULL);
         bal_json_out_named_string(out, "because", attempt->detector);
         bal_json_out_named_integer(out, "epoch", attempt->epoch);
         bal_json_out_named_integer(out, "step", attempt->step);

@@ -98,8 +98,9 @@ static double weight_agreement(const bal_guard_head *head) {
     return (xy / n - sum_x / n * (sum_y / n)) / sqrt(var_x * var_y);
 }
 
-static double weight_ratio(const bal_guard_head *head) {
+double bal_head_weight_ratio(const bal_guard_head *head) {
     double least = INFINITY, most = 0;
+    if (!head->class_weights) return 1;
     for (int32_t c = 0; c < head->classes; c++) {
         if (!(head->prior[c] > 0)) continue;
         least = fmin(least, head->class_weights[c]);
@@ -128,7 +129,7 @@ static double fit_misassigned(const bal_guard *guard, finding *found) {
             "frequency is %.2f (1 is perfect, 0 none)",
             head->name, agreement);
         add(found, "agreement", agreement);
-        add(found, "weight_ratio", weight_ratio(head));
+        add(found, "weight_ratio", bal_head_weight_ratio(head));
         int32_t top = dominating_class(guard, head);
         if (top >= 0) {
             add(found, "top_class_weight", head->class_weights[top]);
@@ -145,7 +146,7 @@ static double fit_skewed(const bal_guard *guard, finding *found) {
         const bal_guard_head *head = &guard->heads[h];
         if (head->kind == BAL_HEAD_VALUE || !head->class_weights) continue;
         if (!first_about(guard, head, NULL)) continue;
-        double ratio = weight_ratio(head);
+        double ratio = bal_head_weight_ratio(head);
         if (ratio < 3) continue;
         int32_t top = dominating_class(guard, head);
         double mass = top >= 0 ? weight_mass(head, top) : 0;

@@ -821,9 +821,12 @@ const bal_schema_key bal_schema_table[] = {
     {.path = "guard.remedies",
      .type = BAL_SCHEMA_REMEDIES,
      SLOT(bal_recipe, guard),
-     .fallback = "[{lr: 0.5}, {clip_norm: 1.0}, {class_weight_multiplier: 0.5}, {batch_size: 2.0}]",
+     .fallback = "[{lr: 0.1}, {class_weight_multiplier: 0.0}, {clip_norm: 1.0}, {lr: 0.1}]",
      .items_max = 100,
-     .help = "What is tried after a rollback, one after the other; each adds to those before."},
+     .help = "What is tried after a rollback, each once and on top of those before, in order; but "
+             "class "
+             "weights come first where they may be the cause, and what would change nothing is "
+             "left out."},
     {.path = "guard.remedies[].lr",
      .type = BAL_SCHEMA_NUMBER,
      SLOT(bal_recipe_remedy, factor),

@@ -214,12 +214,11 @@ static bal_status write_predictions(const bal_trainer *trainer, const bal_eval_s
     return status;
 }
 
-/** health.json names the remedies that were tried, one per rollback, in the recipe's order. */
+/** health.json names the remedies that were tried, by their numbers in the recipe. */
 static bal_status write_health(bal_trainer *trainer, bal_error *err) {
     enum { TEXT = 96 };
     const bal_recipe_guard *guard = &trainer->recipe->guard;
-    int32_t n = bal_guard_rollbacks(trainer->guard);
-    if (n > guard->n_remedies) n = guard->n_remedies;
+    int32_t n = guard->n_remedies;
     bal_arena arena = {0};
     bal_text text = {0};
     const char **tried = bal_arena_alloc(&arena, (size_t)n, sizeof *tried);

@@ -67,17 +67,33 @@ static bal_status describe_rules(const bal_dataset *dataset, const bal_recipe_gu
     return BAL_OK;
 }
 
+/** Class weights and focal losses are not in every run: a remedy without them changes nothing. */
+static bal_remedy_aim aim_of(const bal_dataset *dataset, const bal_recipe_remedy *remedy) {
+    bool weights = strcmp(remedy->kind, "class_weight_multiplier") == 0;
+    bool gamma = strcmp(remedy->kind, "focal_gamma") == 0;
+    if (!weights && !gamma) return BAL_REMEDY_STEPS;
+    for (int32_t h = 0; h < dataset->n_heads; h++) {
+        const bal_head_data *head = &dataset->heads[h];
+        if (weights && head->class_weights) return BAL_REMEDY_WEIGHTS;
+        if (gamma && strcmp(head->recipe->loss.kind, "focal") == 0) return BAL_REMEDY_STEPS;
+    }
+    return BAL_REMEDY_NOTHING;
+}
+
 static bal_status make_guard(bal_trainer *trainer, bal_error *err) {
     const bal_recipe_guard *wanted = &trainer->recipe->guard;
     size_t n_settings = (size_t)wanted->n_detectors, n_rules = (size_t)wanted->n_rules;
     bal_guard_head heads[BAL_HEADS_MAX];
     bal_detector_setting *settings = bal_calloc(n_settings, sizeof *settings);
     bal_guard_rule *rules = bal_calloc(n_rules, sizeof *rules);
+    bal_remedy_aim *remedies = bal_calloc((size_t)wanted->n_remedies, sizeof *remedies);
     bal_status status = BAL_OK;
-    if (!settings || !rules) {
+    if (!settings || !rules || !remedies) {
         status = bal_fail_memory(err, n_settings * sizeof *settings + n_rules * sizeof *rules);
         goto out;
     }
+    for (int32_t i = 0; i < wanted->n_remedies; i++)
+        remedies[i] = aim_of(trainer->dataset, &wanted->remedies[i]);
     describe_heads(trainer->dataset, heads);
     describe_detectors(wanted, settings);
     BAL_TRY_OUT(describe_rules(trainer->dataset, wanted, rules, err));
@@ -88,6 +104,7 @@ static bal_status make_guard(bal_trainer *trainer, bal_error *err) {
         .rules = rules,
         .n_rules = wanted->n_rules,
         .n_remedies = wanted->n_remedies,
+        .remedies = remedies,
         .max_rollbacks = wanted->max_rollbacks,
         .heads = heads,
         .n_heads = trainer->dataset->n_heads,
@@ -96,6 +113,7 @@ static bal_status make_guard(bal_trainer *trainer, bal_error *err) {
 out:
     bal_free(settings);
     bal_free(rules);
+    bal_free(remedies);
     return status;
 }
 

@@ -92,9 +92,9 @@ static void hmac_rfc4231(void **state) {
 }
 
 static void in_place(void **state) {
-    uint8_t bytes[BAL_SHA256_BYTES] = "abc", keyed[BAL_SHA256_BYTES] = "Hi There", key[20];
-    bal_sha256(bytes, 3, bytes);
-    assert_digest(bytes, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    uint8_t block[BAL_SHA256_BYTES] = "abc", keyed[BAL_SHA256_BYTES] = "Hi There", key[20];
+    bal_sha256(block, 3, block);
+    assert_digest(block, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     memset(key, 0x0b, sizeof key);
     bal_hmac_sha256(key, sizeof key, keyed, 8, keyed);
     assert_digest(keyed, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");

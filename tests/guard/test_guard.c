@@ -219,6 +219,35 @@ static void recovery_is_accepted_after_probation(void **state) {
 }
 
 /* Every try collapses again; the third is given up. */
+/* Class weights go first where they may be the cause; what has nothing to work on is left out. */
+static void remedies_that_fit_come_first(void **state) {
+    static const double skewed[] = {1, 5000, 1, 1}, level[] = {1, 2, 1, 1};
+    static const bal_remedy_aim aims[] = {BAL_REMEDY_NOTHING, BAL_REMEDY_STEPS, BAL_REMEDY_WEIGHTS};
+    static const struct {
+        const double *weights;
+        int32_t order[2];
+    } cases[] = {{skewed, {2, 1}}, {level, {1, 2}}, {NULL, {1, 2}}};
+    for (size_t i = 0; i < 3; i++) {
+        lab_setup setup = with(BAL_GUARD_RECOVER, 3, 5);
+        setup.options.remedies = aims;
+        setup.class_weights = cases[i].weights;
+        guard_lab lab;
+        snapshot healthy = {{0}, 0, 0, 0};
+        lab_init(&lab, &setup);
+        good(&lab);
+        keep(&lab, &healthy);
+        for (int attempt = 0; attempt < 2; attempt++) {
+            bal_decision decision = bad(&lab);
+            assert_int_equal(decision.verdict, BAL_VERDICT_ROLLBACK);
+            assert_int_equal(decision.remedy, cases[i].order[attempt]);
+            roll_back(&lab, &healthy);
+        }
+        assert_int_equal(bad(&lab).verdict, BAL_VERDICT_GIVE_UP);
+        bal_text_release(&healthy.memory);
+        lab_release(&lab);
+    }
+}
+
 static void remedies_run_out(void **state) {
     for (int limit = 0; limit < 2; limit++) {
         lab_setup setup = with(BAL_GUARD_RECOVER, limit ? 5 : 2, limit ? 2 : 5);
@@ -714,6 +743,7 @@ int main(void) {
         cmocka_unit_test(untrained_heads_are_left_alone),
         cmocka_unit_test(eligible_beats_the_prior_strictly),
         cmocka_unit_test(recovery_is_accepted_after_probation),
+        cmocka_unit_test(remedies_that_fit_come_first),
         cmocka_unit_test(remedies_run_out),
         cmocka_unit_test(probation_reaches_beyond_the_latest_incident),
         cmocka_unit_test(notes_do_not_end_a_probation),

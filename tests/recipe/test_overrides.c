@@ -130,8 +130,8 @@ static void into_defaults(void **state) {
     r = accept_with(MINIMAL, "heads[0].weight=2");
     assert_number(r->heads[0].weight, 2);
     bal_recipe_free(r);
-    r = accept_with(MINIMAL, "guard.remedies[1].clip_norm=5");
-    assert_number(r->guard.remedies[1].factor, 5);
+    r = accept_with(MINIMAL, "guard.remedies[2].clip_norm=5");
+    assert_number(r->guard.remedies[2].factor, 5);
     assert_int_equal(r->guard.n_remedies, 4);
     bal_recipe_free(r);
 }

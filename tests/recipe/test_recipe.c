@@ -120,8 +120,7 @@ static void guard_defaults(void **state) {
     static const struct {
         const char *kind;
         double factor;
-    } remedies[] = {
-        {"lr", 0.5}, {"clip_norm", 1}, {"class_weight_multiplier", 0.5}, {"batch_size", 2}};
+    } remedies[] = {{"lr", 0.1}, {"class_weight_multiplier", 0}, {"clip_norm", 1}, {"lr", 0.1}};
     bal_recipe *r = accept(MINIMAL);
     assert_int_equal(r->guard.policy, BAL_GUARD_RECOVER);
     assert_int_equal(r->guard.n_detectors, 0);

@@ -285,7 +285,7 @@ static void it_reads_like_a_recipe(void **state) {
     assert_non_null(strstr(r->resolved, "\nmodel:\n  kind: mlp\n  hidden: [128]\n"));
     assert_non_null(strstr(r->resolved, "  at:\n    3: 1.0\n    20: 0.5\n"));
     assert_non_null(strstr(r->resolved, "\nstages: []\nguard:\n  policy: warn\n  detectors:\n"));
-    assert_non_null(strstr(r->resolved, "  remedies: [{lr: 0.5}, {clip_norm: 1.0}, "));
+    assert_non_null(strstr(r->resolved, "  remedies: [{lr: 0.1}, {class_weight_multiplier: "));
     assert_null(strstr(r->resolved, "weight_decay"));
     bal_recipe_free(r);
 }
