@@ -7,8 +7,9 @@
  * of epochs (trial.h). A run counts as
  *
  *   harmed      without the guard it ends below HARM of the healthy base's mean score
- *   flagged     an incident, a refusal (recipe or data) before training, or no eligible evaluation
- *   upright     its score is at least UPRIGHT of the healthy base's mean
+ *   flagged     an incident, a refusal (recipe or data) before training, no eligible evaluation, or
+ * a warning of `ballast check` that the healthy base does not get upright     its score is at least
+ * UPRIGHT of the healthy base's mean
  *
  * The base is the suite's first control; nothing about the guard enters into what counts as harm.
  * Detection is the share of harmed runs that were flagged; its delay counts evaluations from the
@@ -82,9 +83,28 @@ static bool run_everything(const options *o, work *list, int n) {
 
 /* ---- counting ---- */
 
-static bool is_flagged(const trial *t) {
+/* What a trial without flags would look like: the base's findings are no news. */
+static const trial *base_trial;
+
+/* The first rule that warned here and not of the base; NULL: none. */
+static const char *warning(const trial *t) {
+    for (int i = 0; i < t->n_findings; i++) {
+        bool known = false;
+        for (int k = 0; base_trial && k < base_trial->n_findings; k++)
+            known |= strcmp(t->finding[i], base_trial->finding[k]) == 0;
+        if (!known) return t->finding[i];
+    }
+    return NULL;
+}
+
+/* Seen while training, or by what came of it. */
+static bool is_caught(const trial *t) {
     return t->incidents > 0 || t->no_best || t->exit_code == 2 || t->exit_code == 3 ||
            t->exit_code == 4;
+}
+
+static bool is_flagged(const trial *t) {
+    return is_caught(t) || warning(t) != NULL;
 }
 
 static bool is_above(double score, double share, double base) {
@@ -92,7 +112,7 @@ static bool is_above(double score, double share, double base) {
 }
 
 typedef struct tally {
-    int runs, harmed, caught, flagged, upright[VARIANT_COUNT];
+    int runs, harmed, caught, flagged, warned, upright[VARIANT_COUNT];
     double score[VARIANT_COUNT];
     int n_score[VARIANT_COUNT];
     int delay[1000], n_delays;
@@ -115,7 +135,8 @@ static void count_run(tally *t, const scenario *sc, const trial *trials, double 
     const trial *guarded = &trials[VARIANT_GUARD];
     bool harmed = !is_above(trials[VARIANT_OFF].score, HARM, base);
     t->runs++;
-    t->flagged += is_flagged(guarded);
+    t->flagged += sc->sabotage ? is_flagged(guarded) : is_caught(guarded);
+    t->warned += (harmed || !sc->sabotage) && warning(guarded) != NULL;
     t->harmed += harmed;
     t->caught += harmed && is_flagged(guarded);
     for (int v = 0; v < VARIANT_COUNT; v++) {
@@ -128,11 +149,12 @@ static void count_run(tally *t, const scenario *sc, const trial *trials, double 
         int delay = guarded->first - sc->onset;
         t->delay[t->n_delays++] = delay > 0 ? delay : 0;
     }
-    if (!t->what[0] && is_flagged(guarded))
+    if (!t->what[0] && (sc->sabotage ? is_flagged(guarded) : is_caught(guarded)))
         snprintf(t->what, sizeof t->what, "%s",
                  guarded->incidents > 0                               ? guarded->what
                  : guarded->exit_code == 2 || guarded->exit_code == 3 ? "refused"
-                                                                      : "not eligible");
+                 : guarded->no_best                                   ? "not eligible"
+                                                                      : warning(guarded));
 }
 
 static void add_tally(tally *to, const tally *from) {
@@ -140,6 +162,7 @@ static void add_tally(tally *to, const tally *from) {
     to->harmed += from->harmed;
     to->caught += from->caught;
     to->flagged += from->flagged;
+    to->warned += from->warned;
     for (int v = 0; v < VARIANT_COUNT; v++)
         to->upright[v] += from->upright[v];
     for (int i = 0; i < from->n_delays && to->n_delays < 1000; i++)
@@ -193,6 +216,10 @@ static double base_score(const options *o, const work *list, int n, const suite 
 static void print_suite(const options *o, const work *list, int n, const suite *s, tally *sabotages,
                         tally *controls) {
     double base = base_score(o, list, n, s);
+    base_trial = NULL;
+    for (int i = 0; i < n && !base_trial; i++)
+        if (list[i].suite == s && !list[i].scenario->sabotage)
+            base_trial = &list[i].trials[VARIANT_GUARD];
     printf("\n## %s\n\n%s Score: `%s.%s` on test rows, healthy base %.3f.\n", s->name, s->about,
            s->head, s->metric, base);
     for (int sabotage = 1; sabotage >= 0; sabotage--) {
@@ -217,8 +244,12 @@ static void print_everything(const options *o, const work *list, int n, const su
         print_suite(o, list, n, &suites[s], &sabotages, &controls);
     printf("\n## Together\n\n");
     print_share("harmed runs that were flagged", sabotages.caught, sabotages.harmed);
+    print_share("of them warned of by `ballast check` before training", sabotages.warned,
+                sabotages.harmed);
     printf("* median delay: %g evaluations\n", median(sabotages.delay, sabotages.n_delays));
-    print_share("controls with an alarm", controls.flagged, controls.runs);
+    print_share("controls with an alarm while training", controls.flagged, controls.runs);
+    print_share("controls that `check` warns of (and of the base not)", controls.warned,
+                controls.runs);
     print_share("harmed runs upright again with the guard", sabotages.upright[VARIANT_GUARD],
                 sabotages.harmed);
     print_share("upright after a restart", sabotages.upright[VARIANT_RESTART], sabotages.harmed);

@@ -69,16 +69,19 @@ static void add_number(command *c, const char *key, double value) {
     add(c, c->text[c->n_texts++]);
 }
 
-/* The exit code; −1 when it could not be run. */
+/* The exit code; −1 when it could not be run. Standard output goes to the file `out` of the folder.
+ */
 static int run(const laboratory *lab, const command *c) {
     pid_t child = fork();
     if (child == 0) {
-        int nowhere = open("/dev/null", O_RDWR);
-        if (nowhere >= 0) {
-            dup2(nowhere, STDOUT_FILENO);
+        if (chdir(lab->folder) != 0) _exit(127);
+        int out = open("out", O_WRONLY | O_CREAT | O_TRUNC, 0600),
+            nowhere = open("/dev/null", O_RDWR);
+        if (out >= 0 && nowhere >= 0) {
+            dup2(out, STDOUT_FILENO);
             dup2(nowhere, STDERR_FILENO);
         }
-        if (chdir(lab->folder) == 0) execv(lab->program, c->word);
+        execv(lab->program, c->word);
         _exit(127);
     }
     int state = 0;
@@ -126,6 +129,37 @@ static void read_incidents(const laboratory *lab, trial *t) {
     json_decref(rows);
 }
 
+/* ---- the two commands ---- */
+
+static void add_recipe(command *c, const suite *s, const scenario *sc) {
+    add(c, "recipe.yaml");
+    if (s->has_field) add(c, "data.path=rows.csv");
+    for (int i = 0; i < sc->n_set; i++)
+        add(c, sc->set[i]);
+}
+
+static void check(const laboratory *lab, const suite *s, const scenario *sc, trial *t) {
+    command c = {0};
+    char path[PATH_LENGTH];
+    json_t *report, *finding;
+    size_t i;
+    add(&c, "ballast");
+    add(&c, "check");
+    add_recipe(&c, s, sc);
+    add(&c, "--json");
+    (void)run(lab, &c);
+    snprintf(path, sizeof path, "%s/out", lab->folder);
+    if (bal_json_read(path, 0, &report, NULL) != BAL_OK) return;
+    json_array_foreach(json_object_get(report, "findings"), i, finding) {
+        const char *rule = json_string_value(json_object_get(finding, "rule"));
+        const char *severity = json_string_value(json_object_get(finding, "severity"));
+        if (!rule || !severity || strcmp(severity, "note") == 0) continue;
+        if (t->n_findings == FINDINGS_MAX) break;
+        snprintf(t->finding[t->n_findings++], sizeof t->finding[0], "%s", rule);
+    }
+    json_decref(report);
+}
+
 static void train(const laboratory *lab, const suite *s, const scenario *sc, uint64_t seed,
                   bool guarded, double epochs, double lr, trial *ret_trial) {
     command c = {0};
@@ -135,10 +169,7 @@ static void train(const laboratory *lab, const suite *s, const scenario *sc, uin
     clear(path);
     add(&c, "ballast");
     add(&c, "train");
-    add(&c, "recipe.yaml");
-    if (s->has_field) add(&c, "data.path=rows.csv");
-    for (int i = 0; i < sc->n_set; i++)
-        add(&c, sc->set[i]);
+    add_recipe(&c, s, sc);
     add_number(&c, "seed", (double)seed);
     if (epochs > 0) add_number(&c, "train.epochs", epochs);
     if (lr > 0) add_number(&c, "optimizer.lr", lr);
@@ -186,6 +217,7 @@ bool trial_run(const laboratory *lab, const suite *s, const scenario *sc, uint64
         train_twice(lab, s, sc, seed, ret_trial);
     else
         train(lab, s, sc, seed, which == VARIANT_GUARD, 0, 0, ret_trial);
+    if (which == VARIANT_GUARD) check(lab, s, sc, ret_trial);
     if (ret_trial->exit_code >= 0 && ret_trial->exit_code != 127) return true;
     fprintf(stderr, "collapse: %s could not be run\n", lab->program);
     return false;

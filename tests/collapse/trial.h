@@ -13,6 +13,8 @@ typedef enum variant {
     VARIANT_COUNT
 } variant;
 
+enum { FINDINGS_MAX = 8 };
+
 typedef struct trial {
     int exit_code;
     double score;     /* the suite's metric on the test rows; NaN: no model */
@@ -21,6 +23,9 @@ typedef struct trial {
     int incidents;
     int first;     /* evaluation of the first incident; 0: none */
     char what[64]; /* its detector */
+    /* Rules of `ballast check` with a warning or an error, before training (VARIANT_GUARD). */
+    char finding[FINDINGS_MAX][48];
+    int n_findings;
 } trial;
 
 typedef struct laboratory {
