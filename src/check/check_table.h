@@ -27,6 +27,10 @@
     X(bal_rule_patience_too_long) \
     X(bal_rule_early_lr_drop) \
     X(bal_rule_plateau_after_stop) \
+    X(bal_rule_no_room_to_move) \
+    X(bal_rule_dropout_too_high) \
+    X(bal_rule_squeezed_feature) \
+    X(bal_rule_weights_follow_frequency) \
     X(bal_rule_memory)
 /* clang-format on */
 
