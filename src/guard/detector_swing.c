@@ -7,16 +7,23 @@
  * learning and no swing; two crossings after it, close together, are one. So is one exchange of a
  * head with two classes, the one falling from high to low at the very evaluation at which the other
  * rises from low to high: every answer has turned into its opposite, and no learning does that.
- * Pairs of look-alikes may trade places in a healthy run while it still learns to tell them apart
- * (in 72 slow runs of 20 and 40 classes, up to a fifth of the rows did): the classes that swing
- * must hold a quarter of them.
+ *
+ * With two classes the decision is the output. With more it is the largest of many probabilities:
+ * between classes that are about equally likely a change in the third decimal moves the answer of
+ * most rows from one to the other and back, and nothing is lost or learned by it. There a swing
+ * counts only when the quality moves with it: within the same window the mean recall, over the
+ * classes with rows enough to be looked at, was a fifth of its best below its best. (A head that
+ * hops from one answer for all rows to another keeps the mean recall of no knowledge, 1 / C; that
+ * is one_class's business.) Nor is it the head that swings when a few classes do, look-alikes that
+ * a run still learns to tell apart (in 72 slow healthy runs of 20 and 40 classes, up to a fifth of
+ * the rows changed sides): the classes that swing must hold a quarter of the rows.
  */
 #include <math.h>
 #include <stdio.h>
 
 #include "guard/class_states.h"
 
-enum { HIGH, LOW, WINDOW, SUPPORT, SHARE, AFTER, OPTIONS };
+enum { HIGH, LOW, WINDOW, SUPPORT, SHARE, AFTER, FALL, OPTIONS };
 
 static const bal_detector_option options[] = {
     [HIGH] = {"high", 0.7, "recall from which a class is on the high side", 0, 1, false},
@@ -27,6 +34,10 @@ static const bal_detector_option options[] = {
     [SHARE] = {"share", 0.25, "share of the rows that the swinging classes hold together", 0, 1,
                false},
     [AFTER] = {"after", 3, "first evaluations whose crossings do not count", 0, 1e6, true},
+    [FALL] = {"fall", 0.2,
+              "share of its best within the window that the mean recall of a head with more than "
+              "two classes must lose for a swing to count",
+              0, 1, false},
     [OPTIONS] = {.name = NULL},
 };
 
@@ -38,8 +49,17 @@ typedef struct class_state {
     int64_t last, before; /* evaluations of the last two crossings, 0: none */
 } class_state;
 
+/* `quality` is the mean recall; its best is forgotten after a window, so that a level left long ago
+ * is no fall. */
+typedef struct head_state {
+    bool fired;
+    double best;               /* quality */
+    int64_t best_at, fell_at;  /* evaluations, 0: none */
+    double fell_from, fell_to; /* quality */
+} head_state;
+
 typedef struct state {
-    bool *fired; /* [heads] */
+    head_state *heads;
     class_state *classes;
 } state;
 
@@ -47,23 +67,32 @@ static void *open(bal_guard *guard, const bal_watch *watch) {
     bal_arena *arena = bal_guard_arena(guard);
     state *s = bal_arena_alloc(arena, 1, sizeof *s);
     if (!s) return NULL;
-    s->fired = bal_arena_alloc(arena, (size_t)bal_guard_heads(guard), sizeof *s->fired);
+    s->heads = bal_arena_alloc(arena, (size_t)bal_guard_heads(guard), sizeof *s->heads);
     s->classes = bal_arena_alloc(arena, (size_t)bal_guard_recalls(guard), sizeof *s->classes);
-    return s->fired && s->classes ? s : NULL;
+    return s->heads && s->classes ? s : NULL;
 }
 
 static void reset(const bal_guard *guard, const bal_watch *watch) {
     state *s = watch->state;
     for (int32_t h = 0; h < bal_guard_heads(guard); h++)
-        s->fired[h] = false;
+        s->heads[h] = (head_state){.fired = false};
     for (int64_t i = 0; i < bal_guard_recalls(guard); i++)
         s->classes[i] = (class_state){0};
+}
+
+static void visit_head(head_state *s, bal_state_stream *stream) {
+    bal_stream_flag(stream, &s->fired);
+    bal_stream_finite(stream, &s->best);
+    bal_stream_i64(stream, &s->best_at, 0, INT64_MAX - 1);
+    bal_stream_i64(stream, &s->fell_at, 0, INT64_MAX - 1);
+    bal_stream_finite(stream, &s->fell_from);
+    bal_stream_finite(stream, &s->fell_to);
 }
 
 static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
     state *s = watch->state;
     for (int32_t h = 0; h < bal_guard_heads(guard); h++)
-        bal_stream_flag(stream, &s->fired[h]);
+        visit_head(&s->heads[h], stream);
     for (int64_t i = 0; i < bal_guard_recalls(guard); i++) {
         bal_stream_i32(stream, &s->classes[i].side, UNKNOWN, IS_HIGH);
         bal_stream_flag(stream, &s->classes[i].was_high);
@@ -116,28 +145,66 @@ static void follow_exchange(const bal_watch *watch, class_state *s, const bal_he
     }
 }
 
+/* Mean recall of the classes that are looked at; 0 when there are none. */
+static double quality_of(const bal_watch *watch, const bal_head_view *view) {
+    double sum = 0;
+    int32_t classes = 0;
+    for (int32_t c = 0; c < view->classes; c++) {
+        if ((double)view->support[c] < watch->option[SUPPORT]) continue;
+        sum += bal_view_recall(view, c);
+        classes++;
+    }
+    return classes > 0 ? sum / classes : 0;
+}
+
+/* Follow the quality of a head with more than two classes; true when it fell within the window. */
+static bool follow_quality(const bal_watch *watch, head_state *s, double quality,
+                           int64_t evaluation) {
+    double window = watch->option[WINDOW];
+    bool known = s->best_at > 0 && (double)(evaluation - s->best_at) < window;
+    if (!known || quality >= s->best) {
+        s->best = quality;
+        s->best_at = evaluation;
+    }
+    bool low = quality <= (1 - watch->option[FALL]) * s->best;
+    if (low && evaluation > watch->option[AFTER]) {
+        s->fell_at = evaluation;
+        s->fell_from = s->best;
+        s->fell_to = quality;
+    }
+    return s->fell_at > 0 && (double)(evaluation - s->fell_at) < window;
+}
+
 static void fire(bal_guard *guard, const bal_watch *watch, const bal_head_view *view,
-                 int32_t largest, const class_state *s, int32_t swinging) {
+                 const head_state *head, int32_t largest, const class_state *s, int32_t swinging) {
     double recall = bal_view_recall(view, largest);
     bal_incident *incident = bal_guard_fire(guard, watch, BAL_ACT);
     bal_incident_about(incident, view->head, largest);
-    char others[48] = "";
+    char others[48] = "", harm[80] = "";
     if (swinging > 1) snprintf(others, sizeof others, "; %d classes swing", swinging);
+    if (head->fell_at > 0)
+        snprintf(harm, sizeof harm, "; the mean recall fell from %.3f to %.3f", head->fell_from,
+                 head->fell_to);
     bal_incident_say(incident,
                      "recall of class '%s' of '%s' swings: it crossed between low (%g or less) and "
-                     "high (%g or more) twice within %lld evaluations, now %.3f%s",
+                     "high (%g or more) twice within %lld evaluations, now %.3f%s%s",
                      incident->class_name, incident->head, watch->option[LOW], watch->option[HIGH],
-                     (long long)(s->last - s->before + 1), recall, others);
+                     (long long)(s->last - s->before + 1), recall, others, harm);
     bal_incident_add(incident, "recall", recall);
     bal_incident_add(incident, "support", (double)view->support[largest]);
     bal_incident_add(incident, "classes_swinging", swinging);
     bal_incident_add(incident, "skill", view->skill);
+    if (head->fell_at == 0) return;
+    bal_incident_add(incident, "mean_recall_best", head->fell_from);
+    bal_incident_add(incident, "mean_recall_low", head->fell_to);
 }
 
-static bool look(bal_guard *guard, const bal_watch *watch, class_state *s, bool *fired,
+static bool look(bal_guard *guard, const bal_watch *watch, head_state *head, class_state *s,
                  const bal_head_view *view) {
     int64_t evaluation = bal_guard_evaluations(guard), rows = 0;
     int32_t swinging = 0, largest = -1;
+    bool matters =
+        view->classes <= 2 || follow_quality(watch, head, quality_of(watch, view), evaluation);
     follow_exchange(watch, s, view, evaluation);
     for (int32_t c = 0; c < view->classes; c++) {
         int64_t support = view->support[c];
@@ -147,9 +214,10 @@ static bool look(bal_guard *guard, const bal_watch *watch, class_state *s, bool 
         rows += support;
         if (largest < 0 || support > view->support[largest]) largest = c;
     }
-    bool now = swinging > 0 && (double)rows >= watch->option[SHARE] * (double)view->rows;
-    if (now && !*fired) fire(guard, watch, view, largest, &s[largest], swinging);
-    *fired = now;
+    bool many = swinging > 0 && (double)rows >= watch->option[SHARE] * (double)view->rows;
+    bool now = many && matters;
+    if (now && !head->fired) fire(guard, watch, view, head, largest, &s[largest], swinging);
+    head->fired = now;
     return now;
 }
 
@@ -161,7 +229,7 @@ static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
     for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
         const bal_head_view *view = bal_guard_view(guard, h);
         if (view->has_classes && !view->head->untrained)
-            suspect |= look(guard, watch, classes, &s->fired[h], view);
+            suspect |= look(guard, watch, &s->heads[h], classes, view);
         classes += bal_head_recalls(guard, h);
     }
     return suspect;
@@ -169,7 +237,7 @@ static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
 
 bool bal_head_swings(const bal_watch *swing, int32_t h) {
     const state *s = swing->state;
-    return s->fired[h];
+    return s->heads[h].fired;
 }
 
 static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
@@ -177,8 +245,8 @@ static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation
 const bal_detector bal_detector_swing = {
     .name = "swing",
     .summary =
-        "fires when the recall of a class crosses between low and high twice within a window, or "
-        "two classes change places",
+        "fires when the recall of a class crosses between low and high twice within a window (of "
+        "more than two classes: and the mean recall falls), or two classes change places",
     .source = "a threshold head that went 0 %, 54 %, 0 %, 100 % from check to check",
     .options = options,
     .hooks = &hooks,

@@ -362,7 +362,8 @@ static void what_is_no_swing(void **state) {
     const double swing[] = {0.9, REST, 0.9, REST, 0.9, REST, 0.1, REST, 0.9, REST, 0.9, REST};
     assert_int_equal(swings_of(&large, swing, 6), 1);
     /* 20 rows: .75 and .25 are within what chance makes of one half. */
-    const double noisy[] = {0.75, REST, 0.75, REST, 0.75, REST, 0.25, REST, 0.75, REST, 0.25, REST};
+#define LOW 0.35, 0.35, 0.35, 0.35
+    const double noisy[] = {0.75, LOW, 0.75, LOW, 0.75, LOW, 0.25, LOW, 0.75, LOW, 0.25, LOW};
     assert_int_equal(swings_of(&small, noisy, 6), 0);
     assert_int_equal(swings_of(&large, noisy, 6), 1);
     double apart[20 * 5];
@@ -375,20 +376,77 @@ static void what_is_no_swing(void **state) {
         apart[i * 5] = i >= 5 && i < 15 ? 0.1 : 0.9; /* down at 6, up at 16 */
     assert_int_equal(swings_of(&large, apart, 20), 0);
 #undef REST
+#undef LOW
 }
 
-/* Three pairs of look-alikes among 26 trade places all the time; a fourth, and it is a swing. */
-static void look_alikes_may_trade_places(void **state) {
+/* Recalls of 26 classes over 20 evaluations: the first `swinging` ones go up and down, in pairs of
+ * opposites or all together. */
+static int64_t swings_among_26(int swinging, bool trading) {
     int64_t support[26];
     double recalls[20 * 26];
-    for (int swinging = 6; swinging <= 8; swinging += 2) {
-        for (int c = 0; c < 26; c++)
-            support[c] = 60;
-        for (int i = 0; i < 20; i++)
-            for (int c = 0; c < 26; c++)
-                recalls[i * 26 + c] = c >= swinging ? 0.8 : (i + c) % 2 ? 0.9 : 0.1;
-        lab_setup setup = classes_of(26, support);
-        assert_int_equal(swings_of(&setup, recalls, 20), swinging == 8);
+    for (int c = 0; c < 26; c++)
+        support[c] = 60;
+    for (int i = 0; i < 20; i++)
+        for (int c = 0; c < 26; c++) {
+            int phase = trading ? i + c : i;
+            recalls[i * 26 + c] = c >= swinging ? 0.8 : phase % 2 ? 0.9 : 0.1;
+        }
+    lab_setup setup = classes_of(26, support);
+    return swings_of(&setup, recalls, 20);
+}
+
+/* However many pairs trade places, the mean recall stays. Classes that fall together take it along:
+ * six of 26 are too few, eight are a swing. */
+static void look_alikes_may_trade_places(void **state) {
+    for (int swinging = 6; swinging <= 26; swinging += 2)
+        assert_int_equal(swings_among_26(swinging, true), 0);
+    assert_int_equal(swings_among_26(6, false), 0);
+    assert_int_equal(swings_among_26(8, false), 1);
+}
+
+/* Six price bands, about equally likely: the answer for most rows hops between neighbours. */
+static void hopping_without_harm_is_no_swing(void **state) {
+    const int64_t support[] = {200, 180, 220, 300, 150, 60};
+    lab_setup setup = classes_of(6, support);
+    double recalls[12 * 6];
+    for (int i = 0; i < 12; i++) {
+        bool other = i % 3 == 1;
+        const double recall[] = {0.5, 0.2, other ? 0.75 : 0.15, other ? 0.15 : 0.8, 0.2, 0.3};
+        memcpy(recalls + i * 6, recall, sizeof recall);
+    }
+    assert_int_equal(swings_of(&setup, recalls, 12), 0);
+    /* The same, and what the others knew goes with it: from .36 to .22 and back. */
+    for (int i = 0; i < 12; i++)
+        recalls[i * 6] = recalls[i * 6 + 5] = i % 3 == 1 ? 0 : 0.4;
+    assert_int_equal(swings_of(&setup, recalls, 12), 1);
+    /* Harm is what the option says. */
+    static const char *const option[] = {"fall"};
+    static const double none = 0, most = 0.6;
+    bal_detector_setting setting = {
+        .detector = "swing", .enabled = true, .option = option, .value = &most, .n_options = 1};
+    setup.options.settings = &setting;
+    setup.options.n_settings = 1;
+    assert_int_equal(swings_of(&setup, recalls, 12), 0);
+    for (int i = 0; i < 12; i++)
+        recalls[i * 6] = recalls[i * 6 + 5] = 0.4;
+    setting.value = &none;
+    assert_int_equal(swings_of(&setup, recalls, 12), 1);
+}
+
+/* The head lost a third of its recall long before two classes begin to hop: no harm of theirs. */
+static void a_fall_of_long_ago_is_no_harm(void **state) {
+    const int64_t support[] = {100, 100, 100, 100};
+    lab_setup setup = classes_of(4, support);
+    double recalls[40 * 4];
+    for (int late = 0; late <= 1; late++) {
+        int fall = late ? 28 : 8;
+        for (int i = 0; i < 40; i++) {
+            double rest = i < fall ? 0.65 : 0.35;
+            bool other = i >= 30 && i % 2;
+            const double recall[] = {rest, rest, other ? 0.1 : 0.8, other ? 0.8 : 0.1};
+            memcpy(recalls + i * 4, recall, sizeof recall);
+        }
+        assert_int_equal(swings_of(&setup, recalls, 40), late);
     }
 }
 
@@ -603,6 +661,8 @@ int main(void) {
         cmocka_unit_test(exchanges_that_are_no_swing),
         cmocka_unit_test(what_is_no_swing),
         cmocka_unit_test(look_alikes_may_trade_places),
+        cmocka_unit_test(hopping_without_harm_is_no_swing),
+        cmocka_unit_test(a_fall_of_long_ago_is_no_harm),
         cmocka_unit_test(damage_after_the_peak),
         cmocka_unit_test(noise_around_nothing_is_no_damage),
         cmocka_unit_test(one_row_is_no_level),
