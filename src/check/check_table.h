@@ -21,6 +21,7 @@
     X(bal_rule_constant_feature) \
     X(bal_rule_leaking_feature) \
     X(bal_rule_duplicates_across_splits) \
+    X(bal_rule_repeated_windows) \
     X(bal_rule_no_telling_feature) \
     X(bal_rule_batch_norm_batch) \
     X(bal_rule_tiny_batch) \

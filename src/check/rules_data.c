@@ -7,6 +7,7 @@
 #include "check/check_context.h"
 #include "check/check_table.h"
 #include "data/duplicates.h"
+#include "data/series.h"
 
 enum { NAMES_SHOWN = 4 };
 
@@ -297,4 +298,62 @@ const bal_check_rule bal_rule_duplicates_across_splits = {
            "group, group: COLUMN}.",
     .needs_data = true,
     .look = look_at_duplicates,
+};
+
+/* ---- repeated-windows ---- */
+
+/* Shorter windows would say more often what the same stretch says already; below that chance no
+ * series of independent values is accused. */
+enum { WINDOW_LEAST = 12 };
+static const double window_chance = 0.01, many_copies = 0.01;
+
+static bool find_repeats(bal_check *check, const bal_series *series, int32_t *ret_width,
+                         bal_repeats *ret_found) {
+    if (bal_repeats_width(series->value, series->count, WINDOW_LEAST, window_chance, ret_width,
+                          NULL) != BAL_OK ||
+        (*ret_width > 0 &&
+         bal_repeats_find(series->value, series->count, *ret_width, ret_found, NULL) != BAL_OK)) {
+        check->failed = true;
+        return false;
+    }
+    return *ret_width > 0 && ret_found->copies > 0;
+}
+
+static void look_at_windows(bal_check *check) {
+    const bal_series *series = check->dataset->table->series;
+    bal_repeats found;
+    int32_t width;
+    char first[300], twin[300];
+    if (!series || !find_repeats(check, series, &width, &found)) return;
+    double share = (double)found.copies / (double)(series->count - width + 1);
+    const int64_t *number = series->line ? series->line : series->number;
+    const char *unit = series->line ? "line" : "row";
+    int64_t from_1 = series->line ? 0 : 1;
+    bal_check_find_as(
+        check, share < many_copies ? BAL_CHECK_NOTE : BAL_CHECK_WARNING, NULL, "data.path",
+        "%lld of %lld windows of %d values are copies of earlier ones (%lld different windows come "
+        "more than once): %s begins again what began at %s; the longest stretch of copies has %lld "
+        "values, the last one ends at %s %lld",
+        (long long)found.copies, (long long)(series->count - width + 1), (int)width,
+        (long long)found.windows, bal_series_place(series, found.at, first, sizeof first),
+        bal_series_place(series, found.twin, twin, sizeof twin), (long long)found.run, unit,
+        (long long)(number[found.last + width - 1] + from_1));
+}
+
+const bal_check_rule bal_rule_repeated_windows = {
+    .id = "repeated-windows",
+    .severity = BAL_CHECK_WARNING,
+    .summary = "Stretches of a series occur more than once.",
+    .why = "A recorder that starts over, or files appended twice, leave copies: they weigh double "
+           "in training, and where a copy lies in another part of the split, its outcome has been "
+           "seen. Rows need not be equal for that: features that look further back than the copy "
+           "differ. Fires when windows of 12 values come again, or of so many more that fewer than "
+           "one pair in a hundred such series would be equal by chance, if values were "
+           "independent; a warning from 1 % of the windows, a note below. Windows of one value "
+           "throughout do not count. A strict period, or few values that seldom change, repeats "
+           "by itself.",
+    .fix = "Cut the copies out of the series. Or keep them on one side: data.split: {kind: "
+           "sequential} with its borders behind the last copy, and data.split.embargo.",
+    .needs_data = true,
+    .look = look_at_windows,
 };

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/series.h"
 #include "data/series_simulator.h"
 #include "data/simulator.h"
 #include "data/table_source.h"
@@ -202,6 +203,8 @@ void bal_table_free(bal_table *table) {
     bal_free(table->x);
     bal_free(table->row_line);
     bal_free(table->row_number);
+    if (table->series) bal_series_release(table->series);
+    bal_free(table->series);
     bal_free(table);
 }
 

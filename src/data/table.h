@@ -16,6 +16,7 @@
 #include "data/series_feature.h"
 
 typedef struct bal_table bal_table;
+struct bal_series;
 
 /** Of a sequence the column with the value that each row stands before; the only one it has. */
 #define BAL_SERIES_NEXT "next"
@@ -40,6 +41,7 @@ struct bal_table {
     int32_t n_columns;
     int64_t *row_line;   /* csv: line of the file on which each row begins, from 1; else NULL */
     int64_t *row_number; /* after bal_table_select: each row's number in the source, from 0 */
+    struct bal_series *series; /* sequence: what the rows were made from, all of it; else NULL */
 };
 
 /** What to read. Strings not given are NULL or "". */

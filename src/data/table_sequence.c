@@ -100,9 +100,9 @@ bal_status bal_table_from_sequence(const bal_table_options *options, const bal_l
         .noise = options->simulator_noise,
         .seed = options->simulator_seed,
     };
-    bal_series series;
-    BAL_TRY(bal_series_read(&source, log, &series, err));
-    bal_status status = fill_table(options, &series, table, err);
-    bal_series_release(&series);
-    return status;
+    bal_series *series = bal_calloc(1, sizeof *series);
+    if (!series) return bal_fail_memory(err, sizeof *series);
+    table->series = series; /* of the table from here on, also when reading fails */
+    BAL_TRY(bal_series_read(&source, log, series, err));
+    return fill_table(options, series, table, err);
 }

@@ -508,10 +508,8 @@ static bal_status read_rows(bal_dataset *dataset, const bal_recipe *recipe, cons
     return split_rows(dataset, recipe, log, err);
 }
 
-/** Rows of a series that was recorded twice, or of a table put together from several, are in the
- *  way of an honest test; whoever trains should know. */
-static bal_status tell_duplicates(const bal_dataset *dataset, const bal_log_sink *log,
-                                  bal_error *err) {
+bal_status bal_dataset_tell_duplicates(const bal_dataset *dataset, const bal_log_sink *log,
+                                       bal_error *err) {
     const bal_table *table = dataset->table;
     const int64_t *count = dataset->split.count;
     bal_duplicates found;
@@ -532,7 +530,6 @@ static bal_status learn(bal_dataset *dataset, const bal_recipe *recipe, const ba
                         bal_error *err) {
     for (int32_t h = 0; h < dataset->n_heads; h++)
         BAL_TRY(fit_prior(&dataset->heads[h], &dataset->split, err));
-    BAL_TRY(tell_duplicates(dataset, log, err));
     BAL_TRY(scale_features(dataset, recipe, log, err));
     dataset->digest = digest_of(dataset);
     return BAL_OK;

@@ -44,6 +44,11 @@ BAL_WARN_UNUSED bal_status bal_dataset_use(bal_dataset *dataset, const bal_recip
                                            bal_error *err);
 void bal_dataset_free(bal_dataset *dataset);
 
+/** Warn of validation and test rows that are rows of train too: for whoever uses the data without
+ *  the rules of `ballast check`, which say it better. */
+BAL_WARN_UNUSED bal_status bal_dataset_tell_duplicates(const bal_dataset *dataset,
+                                                       const bal_log_sink *log, bal_error *err);
+
 /** Column or array that holds a head's target: its own `target`, else the data section's. */
 const char *bal_head_target(const bal_recipe *recipe, const bal_recipe_head *head);
 

@@ -38,6 +38,8 @@ static bal_status prepare(run_parts *parts, const bal_recipe *recipe,
 static bal_status inspect(const run_parts *parts, const bal_recipe *recipe,
                           const bal_run_options *options, bal_error *err) {
     bal_device_facts facts;
+    if (!options->inspect || strcmp(recipe->check, "off") == 0)
+        BAL_TRY(bal_dataset_tell_duplicates(parts->dataset, &options->hooks.log, err));
     if (!options->inspect) return BAL_OK;
     bal_backend_facts(parts->backend, &facts);
     return options->inspect(recipe, parts->dataset, &facts, &options->hooks.log, err);

@@ -462,6 +462,7 @@ static bal_status prepare(inquiry *q, bal_error *err) {
                                            : BAL_SIGNAL_RUNS;
     BAL_TRY(bal_dataset_new(q->recipe, &q->options->log, &q->dataset, err));
     BAL_TRY(check_parts(q->dataset, err));
+    BAL_TRY(bal_dataset_tell_duplicates(q->dataset, &q->options->log, err));
     BAL_TRY(bal_backend_open(NULL, &backend, &q->backend, err));
     signal->unit = unit_of(q->recipe);
     signal->test_rows = q->dataset->split.count[BAL_SPLIT_TEST];

@@ -1,4 +1,5 @@
 /* See check_lab.h. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -61,10 +62,44 @@ static void write_table(const char *folder, const char *name, bool sorted) {
     assert_int_equal(fclose(file), 0);
 }
 
+static void write_series(const char *folder, const char *name, const double *value) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("value\n", file);
+    for (int i = 0; i < ROWS; i++)
+        fprintf(file, "%.2f\n", value[i]);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Series: of a fair game (heavy-tailed, two decimals), the same with long and with short copies in
+ * it; and two in which 12 equal values in a row are nothing: a coin, and one that stands still. */
+static void write_all_series(const char *folder) {
+    double value[ROWS], coin[ROWS], still[ROWS];
+    bal_random random;
+    bal_random_init(&random, 5, 1);
+    for (int i = 0; i < ROWS; i++) {
+        value[i] = fmax(1, floor(99 / (1 - bal_random_uniform(&random))) / 100);
+        coin[i] = bal_random_uniform(&random) < 0.5 ? 1 : 2;
+        still[i] = i % 300 < 100 ? 1 : value[i];
+    }
+    write_series(folder, "fair.csv", value);
+    write_series(folder, "coin.csv", coin);
+    write_series(folder, "still.csv", still);
+    memcpy(value + 1000, value + 10, 20 * sizeof *value);
+    write_series(folder, "hardly.csv", value);
+    memcpy(value + 800, value + 300, 100 * sizeof *value);
+    memcpy(value + 1259, value + 320, 41 * sizeof *value);
+    memcpy(value + 1000, value + 700, 20 * sizeof *value);
+    write_series(folder, "copied.csv", value);
+}
+
 void lab_init(lab *l) {
     *l = (lab){.folder = scratch_new()};
     write_table(l->folder, "table.csv", false);
     write_table(l->folder, "sorted.csv", true);
+    write_all_series(l->folder);
 }
 
 static void forget(lab *l) {

@@ -6,7 +6,7 @@
 #include "check/check.h"
 
 typedef struct lab {
-    char *folder;        /* scratch; holds table.csv and sorted.csv, the same rows by class */
+    char *folder; /* scratch; holds table.csv, sorted.csv (the same rows by class), and series */
     size_t memory_bytes; /* of the machine; 0: unknown */
     bool without_data;
     bal_recipe *recipe; /* of the last check */

@@ -18,6 +18,12 @@ typedef struct rule_case {
 
 enum { SILENT = -1, NOTE = BAL_CHECK_NOTE, WARNING = BAL_CHECK_WARNING, ERROR = BAL_CHECK_ERROR };
 
+/* The healthy recipe turned into one of a series; `data` as a whole, its path after it. */
+#define SERIES                                                                                     \
+    "data.kind=sequence|data.column=value|data.window=5|data.features=[{lags: 5}]|"                \
+    "data.split.kind=sequential|monitor=|"                                                         \
+    "heads=[{name: low, kind: binary, target: {at_least: 1.5}}]"
+
 static const rule_case cases[] = {
     {"monitor-other-goal", "monitor=val.value.mae", WARNING, "head 'label' decides"},
     {"monitor-other-goal", "monitor=val.yes.balanced_accuracy", SILENT, NULL},
@@ -101,6 +107,20 @@ static const rule_case cases[] = {
     {"duplicates-across-splits", "data.features=[few]", WARNING,
      "150 of 150 validation rows and 150 of 150 test rows"},
     {"duplicates-across-splits", "data.features=[few, x0]", SILENT, NULL},
+    /* 89 of 100 values copied, 30 of 41 among them once more, 9 of 20 elsewhere. */
+    {"repeated-windows", "data.path=copied.csv|" SERIES, WARNING,
+     "128 of 1489 windows of 12 values are copies of earlier ones (98 different windows come more "
+     "than once)"},
+    {"repeated-windows", "data.path=copied.csv|" SERIES, WARNING,
+     "copied.csv:802: row 801 begins again what began at "},
+    {"repeated-windows", "data.path=copied.csv|" SERIES, WARNING,
+     "copied.csv:302: row 301; the longest stretch of copies has 100 values, the last one ends at "
+     "line 1301"},
+    {"repeated-windows", "data.path=hardly.csv|" SERIES, NOTE,
+     "9 of 1489 windows of 12 values are copies of earlier ones (9 different"},
+    {"repeated-windows", "data.path=fair.csv|" SERIES, SILENT, NULL},
+    {"repeated-windows", "data.path=coin.csv|" SERIES, SILENT, NULL},
+    {"repeated-windows", "data.path=still.csv|" SERIES, SILENT, NULL},
     {"no-telling-feature", "data.features=[n0, n1]|heads=[{name: label, target: label}]|monitor=",
      NOTE, "none of 2 features"},
     {"no-telling-feature",
