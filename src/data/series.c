@@ -134,7 +134,8 @@ static bal_status copy_sqlite(const bal_sqlite_rows *rows, raw_series *raw, bal_
     for (size_t row = 0; row < rows->rows; row++) {
         const bal_sqlite_cell *from = &rows->cells[row * rows->columns];
         raw_cell *cell = &raw->cells[row];
-        cell->number = rows->rowid[row] - 1;
+        /* A rowid can be any number, the least one too. */
+        cell->number = rows->rowid[row] - (rows->rowid[row] > INT64_MIN);
         cell->value = number_of(&from[0]);
         if (isinf(cell->value))
             excerpt(cell->value > 0 ? "inf" : "-inf", cell->text);

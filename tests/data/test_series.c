@@ -98,6 +98,8 @@ static void in_order(void **state) {
     expect_values(lab, "10 20 30", "1 2 5");
     lab->source.order = "at";
     expect_values(lab, "30 20 10", "5 2 1");
+    make_db(lab->db, "INSERT INTO t VALUES (-9223372036854775808, 40, 0);");
+    expect_values(lab, "40 30 20 10", "1 5 2 1"); /* the least rowid, as an int */
 }
 
 static void order_that_is_none(void **state) {
