@@ -38,12 +38,19 @@ static bal_status failed(const database *base, int code) {
     if (kind == SQLITE_ERROR)
         return bal_fail(base->err, BAL_EFORMAT, "%s: SQLite cannot read this: %s", base->path,
                         said);
+    if (kind == SQLITE_READONLY)
+        return bal_fail(base->err, BAL_EIO,
+                        "%s: SQLite must write beside it to read it (it has a write-ahead log or "
+                        "an unfinished journal), but may not; copy it to a folder of your own",
+                        base->path);
     return bal_fail(base->err, BAL_EIO, "%s: SQLite cannot read it: %s", base->path, said);
 }
 
 static bal_status open_database(database *base) {
     if (!bal_path_exists(base->path))
         return bal_fail(base->err, BAL_ENOTFOUND, "there is no file %s", base->path);
+    if (bal_path_is_folder(base->path))
+        return bal_fail(base->err, BAL_EIO, "%s is a folder; wanted a SQLite database", base->path);
     int code = sqlite3_open_v2(base->path, &base->handle,
                                SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
     if (code != SQLITE_OK) return failed(base, code);

@@ -141,6 +141,7 @@ static void damaged_databases(void **state) {
     assert_int_equal(bal_file_replace(lab->path, bytes, size, NULL), BAL_OK);
     expect_failure(lab->path, "t", value_and_id, 2, BAL_EFORMAT, "or a damaged one");
     bal_free(bytes);
+    expect_failure(lab->folder, "t", value_and_id, 2, BAL_EIO, "is a folder");
 }
 
 static void reading_changes_nothing(void **state) {
