@@ -13,7 +13,7 @@ static bal_status read_gains(bal_recipe_reader *r, const bal_recipe_field *f,
     if (row->kind != BAL_YAML_SEQUENCE || row->count != f->node->count)
         return bal_recipe_fail(r, bal_recipe_place(row),
                                "%s: wanted a list of %zu gains for '%s', one per predicted class "
-                               "in the order of the classes",
+                               "in the order of the classes, and such a list for each class",
                                f->where, f->node->count, row->key);
     bal_yaml_each (item, row) {
         BAL_TRY(bal_recipe_read_number(r, f, item, gains));

@@ -276,6 +276,9 @@ static void head_checks(void **state) {
          "3:57: alpha is for two classes, but head 'label' has 3; use class_weights"},
         {"heads: [{kind: value, transform: log, loss: {kind: threshold_huber, threshold: 0}}]\n",
          "3:80: threshold is 0, but head 'label' learns logarithms"},
+        {"heads: [{kind: binary, payoff: {a: [0, 1]}}]\n",
+         "3:36: heads[0].payoff: wanted a list of 1 gains for 'a', one per predicted class in the "
+         "order of the classes, and such a list for each class"},
         {"heads: [{kind: binary, payoff: {a: [0, 1], b: [1]}}]\n",
          "3:47: heads[0].payoff: wanted a list of 2 gains for 'b'"},
         {"heads: [{kind: binary, payoff: 3}]\n",
