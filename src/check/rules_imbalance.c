@@ -101,6 +101,15 @@ const bal_check_rule bal_rule_class_weight_multiplier = {
 
 /* ---- stacked-imbalance ---- */
 
+/* Alpha weighs the second class whichever is the rare one, class weights the rare one. */
+static const char *direction_of(const bal_check *check, int32_t h, double alpha) {
+    if (!check->dataset || alpha == 0.5) return "their factors multiply";
+    const int64_t *rows = check->dataset->heads[h].train_counts;
+    return (alpha > 0.5) == (rows[1] > rows[0])
+               ? "alpha favours the class with more rows: they pull against each other"
+               : "both correct for the rare class, and their factors multiply";
+}
+
 static void look_at_corrections(bal_check *check) {
     for (int32_t s = 0; s < check->n_stages; s++) {
         const bal_check_stage *stage = &check->stages[s];
@@ -110,10 +119,10 @@ static void look_at_corrections(bal_check *check) {
             if (!is_weighted(head) || !focal || head->loss.alpha < 0) continue;
             bal_check_find(check, stage, bal_check_key_of("heads[%d].loss.alpha", (int)h).text,
                            "head '%s': class_weights %s and a focal alpha of %.4g (×%.4g for the "
-                           "second class over the first) both correct for rare classes; their "
-                           "factors multiply",
+                           "second class over the first); %s",
                            head->name, head->class_weights.kind, head->loss.alpha,
-                           head->loss.alpha / (1 - head->loss.alpha));
+                           head->loss.alpha / (1 - head->loss.alpha),
+                           direction_of(check, h, head->loss.alpha));
         }
     }
 }
