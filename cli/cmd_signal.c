@@ -108,6 +108,10 @@ static void print_table(const bal_signal *signal) {
         print_row(signal, &signal->heads[h]);
 }
 
+/** Rows that would hardly show it if half of the prior's loss were removed: they show nothing
+ * either way. */
+static const double too_few = 0.5;
+
 static void print_verdict(const bal_signal *signal) {
     const bal_signal_head *head = &signal->heads[signal->judged];
     bal_text words = {0};
@@ -116,6 +120,11 @@ static void print_verdict(const bal_signal *signal) {
                         "There is something to learn: head '%s' removes %.2g %% of the prior's "
                         "loss on rows it was not trained on (p = %.2g).",
                         head->name, 100 * head->skill, head->p);
+    else if (head->detectable >= too_few)
+        bal_text_printf(&words,
+                        "Too few rows to tell: head '%s' shows nothing on %lld test rows (skill "
+                        "%.4f, p = %.2g), and hardly could. Ask again with more of them.",
+                        head->name, (long long)head->rows, head->skill, head->p);
     else if (head->p < BAL_SIGNAL_ALPHA)
         bal_text_printf(
             &words,
@@ -131,7 +140,7 @@ static void print_verdict(const bal_signal *signal) {
                         "other features, or more rows, might.",
                         head->name, (long long)signal->epochs, plural(signal->epochs), head->skill,
                         head->low, head->high, head->p);
-    if (!head->signal)
+    if (!head->signal && head->detectable < too_few)
         bal_text_printf(&words,
                         " With %lld test rows an edge below a skill of about %.2g would not have "
                         "been seen.",

@@ -32,6 +32,14 @@ nothing_to_learn_ends_with_8() {
     never_says out 'There is something to learn'
 }
 
+few_rows_cannot_tell() {
+    make_noise 60 >rows.csv
+    make_recipe
+    ballast 8 signal recipe.yaml --threads 1 --runs 2 data.split='{train: 0.7, val: 0.2, test: 0.1}'
+    says out 'Too few rows to tell'
+    never_says out 'Better training cannot help'
+}
+
 json_is_one_object() {
     make_rows 400 >rows.csv
     make_recipe
@@ -90,5 +98,5 @@ an_interrupt_ends_it() {
     says err 'nothing was decided'
 }
 
-run_cases something_to_learn_ends_with_0 nothing_to_learn_ends_with_8 json_is_one_object \
+run_cases something_to_learn_ends_with_0 nothing_to_learn_ends_with_8 few_rows_cannot_tell json_is_one_object \
     a_folder_is_written_where_asked_for permutations_refit words_it_does_not_know an_interrupt_ends_it
