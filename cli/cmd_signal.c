@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -182,7 +183,7 @@ static bal_status write_folder(const char *folder, const bal_recipe *recipe,
     return status;
 }
 
-/** The folder must be new or empty, as of a run; claimed before the work begins. */
+/** The folder must be new, as of a run; claimed before the work begins. */
 static bal_status claim_folder(const char *folder, bal_error *err) {
     if (!folder) return BAL_OK;
     bool created = false;
@@ -239,7 +240,10 @@ static int ask(request *asked, int argc, char **argv) {
     bal_status status =
         bal_recipe_load(argv[1], (const char *const *)argv + 2, argc - 2, &recipe, &err);
     if (status == BAL_OK) status = claim_folder(asked->folder, &err);
+    bool claimed = status == BAL_OK && asked->folder;
     if (status == BAL_OK) status = bal_signal_test(recipe, &asked->options, &signal, &err);
+    /* Without an answer the folder is empty, and would stand in the way when asked again. */
+    if (status != BAL_OK && claimed) rmdir(asked->folder);
     if (status == BAL_OK) {
         bal_screen_clear(&asked->training.screen);
         code = answer(asked, recipe, &signal);

@@ -88,7 +88,7 @@ words_it_does_not_know() {
 an_interrupt_ends_it() {
     make_rows 2000 >rows.csv
     make_recipe
-    "$program" signal recipe.yaml --threads 1 --epochs 100000 >out 2>err &
+    "$program" signal recipe.yaml --threads 1 --epochs 100000 --run there >out 2>err &
     process=$!
     for _ in $(seq 100); do grep -q 'shuffled labels' out && break; sleep 0.05; done
     kill -TERM $process
@@ -96,6 +96,7 @@ an_interrupt_ends_it() {
     wait $process || code=$?
     [ "$code" -eq 143 ] || fail "exit $code, wanted 143"
     says err 'nothing was decided'
+    [ ! -e there ] || fail 'the empty folder stands in the way of asking again'
 }
 
 run_cases something_to_learn_ends_with_0 nothing_to_learn_ends_with_8 few_rows_cannot_tell json_is_one_object \
