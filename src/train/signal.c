@@ -428,6 +428,20 @@ static bal_status name_heads(inquiry *q, bal_error *err) {
     return BAL_OK;
 }
 
+/** Test rows of one class look the same in any order: no forecast can be told from the prior. */
+static bal_status check_classes(const inquiry *q, bal_error *err) {
+    const bal_signal_truth *truth = &q->truth[q->signal->judged];
+    const bal_head_data *head = truth->head;
+    if (!truth->labels || truth->n == 0) return BAL_OK;
+    for (int64_t i = 1; i < truth->n; i++)
+        if (truth->labels[i] != truth->labels[0]) return BAL_OK;
+    return bal_fail(
+        err, BAL_EDATA,
+        "all test rows of head '%s' are of class '%s', so that they cannot show whether "
+        "there is anything to learn; change data.split",
+        head->recipe->name, head->classes.names[truth->labels[0]]);
+}
+
 /** Epochs that the budget allows, and how long all of it will take here. */
 static bal_status plan_epochs(inquiry *q, bal_error *err) {
     bal_signal *signal = q->signal;
@@ -468,6 +482,7 @@ static bal_status prepare(inquiry *q, bal_error *err) {
     signal->test_rows = q->dataset->split.count[BAL_SPLIT_TEST];
     BAL_TRY(rank_rows(q, err));
     BAL_TRY(name_heads(q, err));
+    BAL_TRY(check_classes(q, err));
     return plan_epochs(q, err);
 }
 

@@ -214,6 +214,27 @@ static void test_rows_are_needed(void **unused) {
     kit_release(&k);
 }
 
+/* 600 rows, of which the last 30 % are all "b". */
+static void test_rows_of_two_classes_are_needed(void **unused) {
+    kit k;
+    bal_error err = {0};
+    bal_signal signal;
+    bal_text text = {0};
+    kit_init(&k);
+    bal_text_puts(&text, "x0,x1,x2,x3,label\n");
+    for (int row = 0; row < ROWS; row++)
+        bal_text_printf(&text, "%d,0,1,0,%s\n", row * 7 % 13, row < 400 && row % 2 ? "a" : "b");
+    assert_false(bal_text_failed(&text));
+    kit_write(kit_path(&k, "table.csv"), text.data, text.length);
+    bal_text_release(&text);
+    assert_int_equal(ask(&k,
+                         ONE_HEAD "|data.split={kind: sequential, train: 0.5, val: 0.2, test: 0.3}",
+                         usual, &signal, &err),
+                     BAL_EDATA);
+    assert_non_null(strstr(err.message, "all test rows of head 'label' are of class 'b'"));
+    kit_release(&k);
+}
+
 static int cancel_later(void *user) {
     int *polls = user;
     return ++*polls > 40;
@@ -473,6 +494,7 @@ int main(void) {
         cmocka_unit_test(diverged_runs_are_no_signal),
         cmocka_unit_test(units_follow_the_split),
         cmocka_unit_test(test_rows_are_needed),
+        cmocka_unit_test(test_rows_of_two_classes_are_needed),
         cmocka_unit_test(it_can_be_cancelled),
         cmocka_unit_test(the_same_question_gets_the_same_answer),
         cmocka_unit_test(it_survives_a_lack_of_memory),
