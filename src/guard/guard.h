@@ -183,6 +183,10 @@ bool bal_guard_swings(const bal_guard *guard, int32_t head);
 int64_t bal_guard_incidents(const bal_guard *guard); /* so far, over the whole run */
 int32_t bal_guard_rollbacks(const bal_guard *guard);
 
+/** Whether the run stands: there was no rollback, or an eligible evaluation since the last one. A
+ * run that ends without is not recovered, whatever nobody found wrong with it. */
+bool bal_guard_is_upright(const bal_guard *guard);
+
 /** One line of incidents.jsonl (with the newline). */
 void bal_incident_json(const bal_incident *incident, bal_text *out);
 

@@ -433,7 +433,8 @@ bal_status bal_trainer_run(bal_trainer *trainer, bal_error *err) {
             BAL_TRY(bal_trainer_next_stage(trainer, err));
             BAL_TRY(begin_stage(trainer, err));
         } else if (is_finished(trainer)) {
-            trainer->outcome = BAL_OUTCOME_DONE;
+            trainer->outcome =
+                bal_guard_is_upright(trainer->guard) ? BAL_OUTCOME_DONE : BAL_OUTCOME_COLLAPSED;
         } else if (is_cancelled(trainer)) {
             BAL_TRY(bal_trainer_write_last(trainer, err));
             trainer->outcome = BAL_OUTCOME_INTERRUPTED;
