@@ -367,6 +367,7 @@ static int32_t choose_remedy(const bal_guard *guard, const bal_incident *cause) 
 static void recover(bal_guard *guard, const bal_incident *cause, int64_t evaluation,
                     bal_decision *decision) {
     bal_ledger *ledger = &guard->ledger;
+    decision->relapse = ledger->on_probation;
     end_probation(ledger, BAL_ATTEMPT_FAILED);
     int32_t remedy = choose_remedy(guard, cause);
     if (ledger->rollbacks >= guard->max_rollbacks || ledger->n_attempts == BAL_ROLLBACKS_KEPT ||
