@@ -53,17 +53,30 @@ typedef enum bal_severity {
     BAL_ACT        /* the policy says what is done */
 } bal_severity;
 
+/** What a detector does that looks at every head on its own. */
+typedef struct bal_head_hooks {
+    size_t size; /* of what it remembers about one head */
+    void (*reset)(void *head_state);
+    void (*visit)(void *head_state, bal_state_stream *stream);
+    /** A head that is trained, at an evaluation. True: suspect, not to be kept as a healthy
+     * snapshot. */
+    bool (*look)(bal_guard *guard, const bal_watch *watch, void *head_state,
+                 const bal_head_view *view, const bal_eval_signals *signals);
+} bal_head_hooks;
+
 typedef struct bal_detector_hooks {
+    /** Instead of open, reset, visit and on_evaluation; NULL: those. */
+    const bal_head_hooks *per_head;
     /** Take the state; NULL when out of memory. */
     void *(*open)(bal_guard *guard, const bal_watch *watch);
     /** Back to how `open` left it, at the start of a run or stage. */
     void (*reset)(const bal_guard *guard, const bal_watch *watch);
     void (*visit)(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream);
-    /** NULL when steps do not matter. */
-    void (*on_step)(bal_guard *guard, const bal_watch *watch, const bal_step_signals *signals);
-    /** True: suspect, not to be kept as a healthy snapshot. */
+    /** True: suspect. */
     bool (*on_evaluation)(bal_guard *guard, const bal_watch *watch,
                           const bal_eval_signals *signals);
+    /** NULL when steps do not matter. */
+    void (*on_step)(bal_guard *guard, const bal_watch *watch, const bal_step_signals *signals);
 } bal_detector_hooks;
 
 /* ---- what detectors ask the guard ---- */

@@ -132,7 +132,8 @@ static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
     return true;
 }
 
-static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
+static const bal_detector_hooks hooks = {
+    .open = open, .reset = reset, .visit = visit, .on_evaluation = on_evaluation};
 
 const bal_detector bal_detector_degrading = {
     .name = "degrading",

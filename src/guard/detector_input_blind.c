@@ -39,25 +39,16 @@ typedef struct head_state {
     double skill;       /* the best so far, as of its last notable rise; NaN: none */
 } head_state;
 
-static void *open(bal_guard *guard, const bal_watch *watch) {
-    return bal_arena_alloc(bal_guard_arena(guard), (size_t)bal_guard_heads(guard),
-                           sizeof(head_state));
+static void reset(void *head) {
+    *(head_state *)head = (head_state){.information = NAN, .skill = NAN};
 }
 
-static void reset(const bal_guard *guard, const bal_watch *watch) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++)
-        s[h] = (head_state){.information = NAN, .skill = NAN};
-}
-
-static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        bal_stream_i64(stream, &s[h].low, 0, INT64_MAX - 1);
-        bal_stream_flag(stream, &s[h].fired);
-        bal_stream_double(stream, &s[h].information);
-        bal_stream_double(stream, &s[h].skill);
-    }
+static void visit(void *head, bal_state_stream *stream) {
+    head_state *s = head;
+    bal_stream_i64(stream, &s->low, 0, INT64_MAX - 1);
+    bal_stream_flag(stream, &s->fired);
+    bal_stream_double(stream, &s->information);
+    bal_stream_double(stream, &s->skill);
 }
 
 bool bal_head_is_blind(const bal_watch *input_blind, const bal_head_view *view) {
@@ -92,8 +83,9 @@ static bool is_learning(head_state *s, const bal_head_view *view) {
     return rises || gains;
 }
 
-static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
-                 const bal_head_view *view) {
+static bool look(bal_guard *guard, const bal_watch *watch, void *head, const bal_head_view *view,
+                 const bal_eval_signals *signals) {
+    head_state *s = head;
     if (!view->has_classes || isnan(view->information)) return s->low > 0;
     bool low = bal_head_is_blind(watch, view);
     bool learning = is_learning(s, view);
@@ -109,18 +101,8 @@ static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
     return low;
 }
 
-static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
-                          const bal_eval_signals *signals) {
-    head_state *s = watch->state;
-    bool suspect = false;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        const bal_head_view *view = bal_guard_view(guard, h);
-        if (!view->head->untrained) suspect |= look(guard, watch, &s[h], view);
-    }
-    return suspect;
-}
-
-static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
+static const bal_head_hooks head_hooks = {sizeof(head_state), reset, visit, look};
+static const bal_detector_hooks hooks = {.per_head = &head_hooks};
 
 const bal_detector bal_detector_input_blind = {
     .name = "input_blind",

@@ -29,26 +29,17 @@ typedef struct head_state {
     bool fired;
 } head_state;
 
-static void *open(bal_guard *guard, const bal_watch *watch) {
-    return bal_arena_alloc(bal_guard_arena(guard), (size_t)bal_guard_heads(guard),
-                           sizeof(head_state));
+static void reset(void *head) {
+    *(head_state *)head = (head_state){.first = NAN};
 }
 
-static void reset(const bal_guard *guard, const bal_watch *watch) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++)
-        s[h] = (head_state){.first = NAN};
-}
-
-static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        bal_stream_double(stream, &s[h].first);
-        bal_stream_i64(stream, &s[h].seen, 0, INT64_MAX - 1);
-        for (int32_t i = 0; i < VALUES; i++)
-            bal_stream_finite(stream, &s[h].loss[i]);
-        bal_stream_flag(stream, &s[h].fired);
-    }
+static void visit(void *head, bal_state_stream *stream) {
+    head_state *s = head;
+    bal_stream_double(stream, &s->first);
+    bal_stream_i64(stream, &s->seen, 0, INT64_MAX - 1);
+    for (int32_t i = 0; i < VALUES; i++)
+        bal_stream_finite(stream, &s->loss[i]);
+    bal_stream_flag(stream, &s->fired);
 }
 
 static double at(const head_state *s, int64_t i) {
@@ -81,30 +72,23 @@ static void fire(bal_guard *guard, const bal_watch *watch, const head_state *s,
     bal_incident_add(incident, "first", s->first);
 }
 
-static void look(bal_guard *guard, const bal_watch *watch, head_state *s,
-                 const bal_head_view *view) {
-    if (!isfinite(view->train_loss)) return;
+static bool look(bal_guard *guard, const bal_watch *watch, void *head, const bal_head_view *view,
+                 const bal_eval_signals *signals) {
+    head_state *s = head;
+    if (!isfinite(view->train_loss)) return false;
     bal_fact_first(&s->first, view->train_loss);
     s->loss[s->seen++ % VALUES] = view->train_loss;
-    if (s->seen < VALUES) return;
+    if (s->seen < VALUES) return false;
     double mean, noise = noise_of(s, &mean);
     bool high =
         noise > watch->option[LEVEL] * mean && noise > watch->option[START] * fabs(s->first);
     if (high && !s->fired) fire(guard, watch, s, view, noise, mean);
     s->fired = high;
-}
-
-static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
-                          const bal_eval_signals *signals) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        const bal_head_view *view = bal_guard_view(guard, h);
-        if (!view->head->untrained) look(guard, watch, &s[h], view);
-    }
     return false;
 }
 
-static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
+static const bal_head_hooks head_hooks = {sizeof(head_state), reset, visit, look};
+static const bal_detector_hooks hooks = {.per_head = &head_hooks};
 
 const bal_detector bal_detector_loss_variance = {
     .name = "loss_variance",

@@ -49,24 +49,15 @@ typedef struct finding {
     double predicted, actual, spread, spread_actual;
 } finding;
 
-static void *open(bal_guard *guard, const bal_watch *watch) {
-    return bal_arena_alloc(bal_guard_arena(guard), (size_t)bal_guard_heads(guard),
-                           sizeof(head_state));
+static void reset(void *head) {
+    *(head_state *)head = (head_state){.least = NAN};
 }
 
-static void reset(const bal_guard *guard, const bal_watch *watch) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++)
-        s[h] = (head_state){.least = NAN};
-}
-
-static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        bal_stream_i64(stream, &s[h].low, 0, INT64_MAX - 1);
-        bal_stream_flag(stream, &s[h].fired);
-        bal_stream_double(stream, &s[h].least);
-    }
+static void visit(void *head, bal_state_stream *stream) {
+    head_state *s = head;
+    bal_stream_i64(stream, &s->low, 0, INT64_MAX - 1);
+    bal_stream_flag(stream, &s->fired);
+    bal_stream_double(stream, &s->least);
 }
 
 static finding examine_binary(const bal_watch *watch, const bal_head_view *view) {
@@ -129,8 +120,9 @@ static bool finds_depth(head_state *s, double loss) {
     return deeper;
 }
 
-static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
-                 const bal_head_view *view) {
+static bool look(bal_guard *guard, const bal_watch *watch, void *head, const bal_head_view *view,
+                 const bal_eval_signals *signals) {
+    head_state *s = head;
     bool deeper = finds_depth(s, view->loss);
     if (view->head->kind == BAL_HEAD_CLASSES) return false;
     bool is_value = view->head->kind == BAL_HEAD_VALUE;
@@ -151,18 +143,8 @@ static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
     return s->low > 0;
 }
 
-static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
-                          const bal_eval_signals *signals) {
-    head_state *s = watch->state;
-    bool suspect = false;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        const bal_head_view *view = bal_guard_view(guard, h);
-        if (!view->head->untrained) suspect |= look(guard, watch, &s[h], view);
-    }
-    return suspect;
-}
-
-static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
+static const bal_head_hooks head_hooks = {sizeof(head_state), reset, visit, look};
+static const bal_detector_hooks hooks = {.per_head = &head_hooks};
 
 const bal_detector bal_detector_mean_collapse = {
     .name = "mean_collapse",

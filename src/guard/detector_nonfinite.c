@@ -108,7 +108,11 @@ static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
     return broken || __builtin_popcountll(s->skipped) > 1;
 }
 
-static const bal_detector_hooks hooks = {open, reset, visit, on_step, on_evaluation};
+static const bal_detector_hooks hooks = {.open = open,
+                                         .reset = reset,
+                                         .visit = visit,
+                                         .on_evaluation = on_evaluation,
+                                         .on_step = on_step};
 
 const bal_detector bal_detector_nonfinite = {
     .name = "nonfinite",

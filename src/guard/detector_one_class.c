@@ -53,28 +53,19 @@ typedef struct head_state {
     double outside;      /* rows outside of the dominating class at the evaluation before */
 } head_state;
 
-static void *open(bal_guard *guard, const bal_watch *watch) {
-    return bal_arena_alloc(bal_guard_arena(guard), (size_t)bal_guard_heads(guard),
-                           sizeof(head_state));
+static void reset(void *head) {
+    *(head_state *)head = (head_state){.ratio = NAN, .skill = NAN, .skill_best = NAN};
 }
 
-static void reset(const bal_guard *guard, const bal_watch *watch) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++)
-        s[h] = (head_state){.ratio = NAN, .skill = NAN, .skill_best = NAN};
-}
-
-static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        bal_stream_i64(stream, &s[h].low, 0, INT64_MAX - 1);
-        bal_stream_flag(stream, &s[h].diverse);
-        bal_stream_flag(stream, &s[h].fired);
-        bal_stream_double(stream, &s[h].ratio);
-        bal_stream_double(stream, &s[h].skill);
-        bal_stream_double(stream, &s[h].skill_best);
-        bal_stream_finite(stream, &s[h].outside);
-    }
+static void visit(void *head, bal_state_stream *stream) {
+    head_state *s = head;
+    bal_stream_i64(stream, &s->low, 0, INT64_MAX - 1);
+    bal_stream_flag(stream, &s->diverse);
+    bal_stream_flag(stream, &s->fired);
+    bal_stream_double(stream, &s->ratio);
+    bal_stream_double(stream, &s->skill);
+    bal_stream_double(stream, &s->skill_best);
+    bal_stream_finite(stream, &s->outside);
 }
 
 /* How many rows outside of the dominating class the prior and the labels let expect. */
@@ -159,10 +150,11 @@ static void remember(head_state *s, const bal_watch *watch, const bal_head_view 
     bal_fact_peak(&s->skill_best, view->skill);
 }
 
-static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
-                 const bal_head_view *view) {
+static bool look(bal_guard *guard, const bal_watch *watch, void *head, const bal_head_view *view,
+                 const bal_eval_signals *signals) {
+    head_state *s = head;
     if (!view->has_classes || isnan(view->entropy_ratio)) return s->low > 0;
-    bool forgot = s->skill_best >= 0.05 && view->skill < 0 && is_low(watch, view);
+    bool forgot = s->skill_best >= 0.05 && view->skill < 0.2 * s->skill_best && is_low(watch, view);
     bool low = forgot || bal_head_is_concentrated(watch, view);
     if (!low) {
         s->low = 0;
@@ -179,18 +171,8 @@ static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
     return low;
 }
 
-static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
-                          const bal_eval_signals *signals) {
-    head_state *s = watch->state;
-    bool suspect = false;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        const bal_head_view *view = bal_guard_view(guard, h);
-        if (!view->head->untrained) suspect |= look(guard, watch, &s[h], view);
-    }
-    return suspect;
-}
-
-static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
+static const bal_head_hooks head_hooks = {sizeof(head_state), reset, visit, look};
+static const bal_detector_hooks hooks = {.per_head = &head_hooks};
 
 const bal_detector bal_detector_one_class = {
     .name = "one_class",

@@ -34,31 +34,22 @@ typedef struct head_state {
     bool fired;
 } head_state;
 
-static void *open(bal_guard *guard, const bal_watch *watch) {
-    return bal_arena_alloc(bal_guard_arena(guard), (size_t)bal_guard_heads(guard),
-                           sizeof(head_state));
+static void reset(void *head) {
+    *(head_state *)head = (head_state){.best = NAN, .train_at_best = NAN};
 }
 
-static void reset(const bal_guard *guard, const bal_watch *watch) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++)
-        s[h] = (head_state){.best = NAN, .train_at_best = NAN};
-}
-
-static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        bal_stream_double(stream, &s[h].best);
-        bal_stream_double(stream, &s[h].train_at_best);
-        bal_stream_i64(stream, &s[h].best_evaluation, 0, INT64_MAX - 1);
-        bal_stream_i64(stream, &s[h].seen, 0, INT64_MAX - 1);
-        for (int32_t i = 0; i < MEAN_OF; i++)
-            bal_stream_finite(stream, &s[h].loss[i]);
-        for (int32_t i = 0; i < CHANGES; i++)
-            bal_stream_finite(stream, &s[h].change[i]);
-        bal_stream_i64(stream, &s[h].high, 0, INT64_MAX - 1);
-        bal_stream_flag(stream, &s[h].fired);
-    }
+static void visit(void *head, bal_state_stream *stream) {
+    head_state *s = head;
+    bal_stream_double(stream, &s->best);
+    bal_stream_double(stream, &s->train_at_best);
+    bal_stream_i64(stream, &s->best_evaluation, 0, INT64_MAX - 1);
+    bal_stream_i64(stream, &s->seen, 0, INT64_MAX - 1);
+    for (int32_t i = 0; i < MEAN_OF; i++)
+        bal_stream_finite(stream, &s->loss[i]);
+    for (int32_t i = 0; i < CHANGES; i++)
+        bal_stream_finite(stream, &s->change[i]);
+    bal_stream_i64(stream, &s->high, 0, INT64_MAX - 1);
+    bal_stream_flag(stream, &s->fired);
 }
 
 /* The mean of |x − x'| of independent normal values is 1.128 standard deviations. */
@@ -108,32 +99,25 @@ static void fire(bal_guard *guard, const bal_watch *watch, const head_state *s,
     bal_incident_add(incident, "train_loss_at_best", s->train_at_best);
 }
 
-static void look(bal_guard *guard, const bal_watch *watch, head_state *s, const bal_head_view *view,
-                 int64_t evaluation) {
-    if (!isfinite(view->loss) || !isfinite(view->train_loss)) return;
-    remember(s, view, evaluation);
+static bool look(bal_guard *guard, const bal_watch *watch, void *head, const bal_head_view *view,
+                 const bal_eval_signals *signals) {
+    head_state *s = head;
+    if (!isfinite(view->loss) || !isfinite(view->train_loss)) return false;
+    remember(s, view, signals->evaluation);
     double rise = fmax(watch->option[RISE] * fabs(s->best), watch->option[NOISE] * deviation(s));
     double fall = watch->option[FALL] * fabs(s->train_at_best);
     bool apart = s->seen > CHANGES_NEEDED && recent_mean(s) > s->best + rise &&
                  view->train_loss < s->train_at_best - fall;
     s->high = apart ? s->high + 1 : 0;
     if (!apart) s->fired = false;
-    if (!apart || s->fired || s->high < watch->option[FOR]) return;
+    if (!apart || s->fired || s->high < watch->option[FOR]) return false;
     s->fired = true;
     fire(guard, watch, s, view);
+    return false;
 }
 
-static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
-                          const bal_eval_signals *signals) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        const bal_head_view *view = bal_guard_view(guard, h);
-        if (!view->head->untrained) look(guard, watch, &s[h], view, signals->evaluation);
-    }
-    return false; /* worth a note, no reason to go back */
-}
-
-static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
+static const bal_head_hooks head_hooks = {sizeof(head_state), reset, visit, look};
+static const bal_detector_hooks hooks = {.per_head = &head_hooks};
 
 const bal_detector bal_detector_overfit = {
     .name = "overfit",

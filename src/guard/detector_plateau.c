@@ -24,26 +24,17 @@ typedef struct head_state {
     bool knew, fired;
 } head_state;
 
-static void *open(bal_guard *guard, const bal_watch *watch) {
-    return bal_arena_alloc(bal_guard_arena(guard), (size_t)bal_guard_heads(guard),
-                           sizeof(head_state));
+static void reset(void *head) {
+    *(head_state *)head = (head_state){.train = NAN, .validation = NAN};
 }
 
-static void reset(const bal_guard *guard, const bal_watch *watch) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++)
-        s[h] = (head_state){.train = NAN, .validation = NAN};
-}
-
-static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        bal_stream_double(stream, &s[h].train);
-        bal_stream_double(stream, &s[h].validation);
-        bal_stream_i64(stream, &s[h].still, 0, INT64_MAX - 1);
-        bal_stream_flag(stream, &s[h].knew);
-        bal_stream_flag(stream, &s[h].fired);
-    }
+static void visit(void *head, bal_state_stream *stream) {
+    head_state *s = head;
+    bal_stream_double(stream, &s->train);
+    bal_stream_double(stream, &s->validation);
+    bal_stream_i64(stream, &s->still, 0, INT64_MAX - 1);
+    bal_stream_flag(stream, &s->knew);
+    bal_stream_flag(stream, &s->fired);
 }
 
 static bool falls(double *lowest, double loss, double move) {
@@ -68,30 +59,23 @@ static void fire(bal_guard *guard, const bal_watch *watch, const head_state *s,
     bal_incident_add(incident, "evaluations", (double)s->still);
 }
 
-static void look(bal_guard *guard, const bal_watch *watch, head_state *s,
-                 const bal_head_view *view) {
-    if (!isfinite(view->loss) || !isfinite(view->train_loss)) return;
+static bool look(bal_guard *guard, const bal_watch *watch, void *head, const bal_head_view *view,
+                 const bal_eval_signals *signals) {
+    head_state *s = head;
+    if (!isfinite(view->loss) || !isfinite(view->train_loss)) return false;
     bool train = falls(&s->train, view->train_loss, watch->option[MOVE]);
     bool validation = falls(&s->validation, view->loss, watch->option[MOVE]);
     s->still = train || validation ? 0 : s->still + 1;
     if (s->still == 0) s->fired = false;
     s->knew |= bal_head_knows(view);
-    if (s->knew || s->fired || s->still < watch->option[WINDOW]) return;
+    if (s->knew || s->fired || s->still < watch->option[WINDOW]) return false;
     s->fired = true;
     fire(guard, watch, s, view);
-}
-
-static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
-                          const bal_eval_signals *signals) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        const bal_head_view *view = bal_guard_view(guard, h);
-        if (!view->head->untrained) look(guard, watch, &s[h], view);
-    }
     return false;
 }
 
-static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
+static const bal_head_hooks head_hooks = {sizeof(head_state), reset, visit, look};
+static const bal_detector_hooks hooks = {.per_head = &head_hooks};
 
 const bal_detector bal_detector_plateau = {
     .name = "plateau",

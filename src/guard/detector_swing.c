@@ -240,7 +240,8 @@ bool bal_head_swings(const bal_watch *swing, int32_t h) {
     return s->heads[h].fired;
 }
 
-static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
+static const bal_detector_hooks hooks = {
+    .open = open, .reset = reset, .visit = visit, .on_evaluation = on_evaluation};
 
 const bal_detector bal_detector_swing = {
     .name = "swing",

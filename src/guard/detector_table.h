@@ -18,6 +18,8 @@
     X(bal_detector_dead_units) \
     X(bal_detector_mean_collapse) \
     X(bal_detector_too_good_loss) \
+    X(bal_detector_loss_explosion) \
+    X(bal_detector_no_skill) \
     X(bal_detector_overfit) \
     X(bal_detector_plateau) \
     X(bal_detector_loss_variance) \

@@ -31,24 +31,15 @@ typedef struct head_state {
     double first; /* training loss at the first evaluation; NaN: none */
 } head_state;
 
-static void *open(bal_guard *guard, const bal_watch *watch) {
-    return bal_arena_alloc(bal_guard_arena(guard), (size_t)bal_guard_heads(guard),
-                           sizeof(head_state));
+static void reset(void *head) {
+    *(head_state *)head = (head_state){.first = NAN};
 }
 
-static void reset(const bal_guard *guard, const bal_watch *watch) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++)
-        s[h] = (head_state){.first = NAN};
-}
-
-static void visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
-    head_state *s = watch->state;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        bal_stream_i64(stream, &s[h].good, 0, INT64_MAX - 1);
-        bal_stream_flag(stream, &s[h].fired);
-        bal_stream_double(stream, &s[h].first);
-    }
+static void visit(void *head, bal_state_stream *stream) {
+    head_state *s = head;
+    bal_stream_i64(stream, &s->good, 0, INT64_MAX - 1);
+    bal_stream_flag(stream, &s->fired);
+    bal_stream_double(stream, &s->first);
 }
 
 static void fire(bal_guard *guard, const bal_watch *watch, const head_state *s,
@@ -71,8 +62,9 @@ static void fire(bal_guard *guard, const bal_watch *watch, const head_state *s,
     bal_incident_add(incident, "evaluations", (double)s->good);
 }
 
-static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
-                 const bal_head_view *view) {
+static bool look(bal_guard *guard, const bal_watch *watch, void *head, const bal_head_view *view,
+                 const bal_eval_signals *signals) {
+    head_state *s = head;
     bal_fact_first(&s->first, view->train_loss);
     bool is_value = view->head->kind == BAL_HEAD_VALUE;
     if (!is_value && !view->has_classes) return s->good > 0;
@@ -89,18 +81,8 @@ static bool look(bal_guard *guard, const bal_watch *watch, head_state *s,
     return good;
 }
 
-static bool on_evaluation(bal_guard *guard, const bal_watch *watch,
-                          const bal_eval_signals *signals) {
-    head_state *s = watch->state;
-    bool suspect = false;
-    for (int32_t h = 0; h < bal_guard_heads(guard); h++) {
-        const bal_head_view *view = bal_guard_view(guard, h);
-        if (!view->head->untrained) suspect |= look(guard, watch, &s[h], view);
-    }
-    return suspect;
-}
-
-static const bal_detector_hooks hooks = {open, reset, visit, NULL, on_evaluation};
+static const bal_head_hooks head_hooks = {sizeof(head_state), reset, visit, look};
+static const bal_detector_hooks hooks = {.per_head = &head_hooks};
 
 const bal_detector bal_detector_too_good_loss = {
     .name = "too_good_loss",

@@ -154,16 +154,12 @@ static bool take_watches(bal_guard *guard) {
 static bool take(bal_guard *guard, const bal_guard_options *options) {
     int32_t n_heads = guard->n_heads = options->n_heads,
             n_rules = guard->n_rules = options->n_rules;
-    /* Per evaluation: ten detectors report once per head, two once, and every rule. */
-    guard->incidents_max = 10 * n_heads + n_rules + 4;
+    /* Per evaluation: every detector once per head, at most, and every rule. */
+    guard->incidents_max = BAL_DETECTOR_COUNT * (n_heads + 1) + n_rules;
     return TAKE(guard, heads, n_heads) && TAKE(guard, prior_entropy, n_heads) &&
            TAKE(guard, views, n_heads) && TAKE(guard, rules, n_rules) &&
            TAKE(guard, incidents, guard->incidents_max) &&
            TAKE(guard, ledger.facts.skill_best, n_heads) && take_watches(guard);
-}
-
-static const bal_detector_hooks *hooks_of(const bal_watch *watch) {
-    return watch->detector->hooks;
 }
 
 static void start_facts(bal_guard *guard) {
@@ -194,10 +190,11 @@ static bal_status fill(bal_guard *guard, const bal_guard_options *options, bal_e
     BAL_TRY(apply_settings(guard, options, err));
     for (int32_t i = 0; i < BAL_DETECTOR_COUNT; i++) {
         bal_watch *watch = &guard->watch[i];
-        watch->state = hooks_of(watch)->open(guard, watch);
+        watch->state = bal_watch_open(guard, watch);
         if (!watch->state) return bal_fail_memory(err, sizeof *guard);
     }
     start_facts(guard);
+    guard->ledger.upright = true;
     bal_guard_rebaseline(guard);
     return BAL_OK;
 }
@@ -224,7 +221,7 @@ void bal_guard_free(bal_guard *guard) {
 void bal_guard_rebaseline(bal_guard *guard) {
     guard->evaluations = 0;
     for (int32_t i = 0; i < BAL_DETECTOR_COUNT; i++)
-        hooks_of(&guard->watch[i])->reset(guard, &guard->watch[i]);
+        bal_watch_reset(guard, &guard->watch[i]);
 }
 
 /* ---- what detectors ask ---- */
@@ -263,6 +260,10 @@ int64_t bal_guard_incidents(const bal_guard *guard) {
 
 int32_t bal_guard_rollbacks(const bal_guard *guard) {
     return guard->ledger.rollbacks;
+}
+
+bool bal_guard_is_upright(const bal_guard *guard) {
+    return guard->ledger.upright;
 }
 
 bool bal_guard_needs_snapshots(const bal_guard *guard) {
@@ -366,16 +367,19 @@ static int32_t choose_remedy(const bal_guard *guard, const bal_incident *cause) 
 static void recover(bal_guard *guard, const bal_incident *cause, int64_t evaluation,
                     bal_decision *decision) {
     bal_ledger *ledger = &guard->ledger;
+    decision->relapse = ledger->on_probation;
     end_probation(ledger, BAL_ATTEMPT_FAILED);
     int32_t remedy = choose_remedy(guard, cause);
     if (ledger->rollbacks >= guard->max_rollbacks || ledger->n_attempts == BAL_ROLLBACKS_KEPT ||
         remedy < 0) {
         decision->verdict = BAL_VERDICT_GIVE_UP;
+        ledger->gave_up = true;
         return;
     }
     decision->verdict = BAL_VERDICT_ROLLBACK;
     decision->remedy = remedy;
     ledger->rollbacks++;
+    ledger->upright = false;
     bal_attempt *attempt = &ledger->attempt[ledger->n_attempts++];
     *attempt = (bal_attempt){
         .epoch = cause->epoch, .step = cause->step, .evaluation = evaluation, .remedy = remedy};
@@ -429,8 +433,7 @@ bal_decision bal_guard_step(bal_guard *guard, const bal_step_signals *signals) {
     learn_step(&guard->ledger.facts, signals);
     for (int32_t i = 0; i < BAL_DETECTOR_COUNT; i++) {
         const bal_watch *watch = &guard->watch[i];
-        if (watch->enabled && hooks_of(watch)->on_step)
-            hooks_of(watch)->on_step(guard, watch, signals);
+        if (watch->enabled) bal_watch_step(guard, watch, signals);
     }
     decide(guard, guard->evaluation + 1, &decision);
     return decision;
@@ -462,7 +465,7 @@ static bool run_detectors(bal_guard *guard, const bal_eval_signals *signals) {
     bool suspect = false;
     for (int32_t i = 0; i < BAL_DETECTOR_COUNT; i++) {
         const bal_watch *watch = &guard->watch[i];
-        if (watch->enabled) suspect |= hooks_of(watch)->on_evaluation(guard, watch, signals);
+        if (watch->enabled) suspect |= bal_watch_evaluate(guard, watch, signals);
     }
     return suspect;
 }
@@ -484,6 +487,7 @@ bal_decision bal_guard_evaluate(bal_guard *guard, const bal_eval_signals *signal
     decision.eligible = bal_guard_is_eligible(guard, signals);
     decision.ineligible_reason = guard->reason;
     bal_ledger *ledger = &guard->ledger;
+    if (decision.eligible && decision.verdict != BAL_VERDICT_ROLLBACK) ledger->upright = true;
     if (decision.healthy && ledger->on_probation && signals->evaluation >= ledger->probation_end) {
         end_probation(ledger, BAL_ATTEMPT_ACCEPTED);
         decision.accepted = true;

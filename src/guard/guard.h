@@ -10,9 +10,11 @@
  * with it), applies the next remedy, which must change something, and goes on; the guard is then on
  * probation until it has passed the point of the incident by `probation` evaluations without
  * another; then the recovery is accepted. Another incident during or after probation takes the next
- * remedy. After max_rollbacks, or when remedies run out, the verdict is to give up. What must
- * survive a rollback (rollbacks used, incidents so far) lives in the ledger, saved apart from the
- * memory.
+ * remedy; one during it is a relapse: the state that looked healthy was harmed already (weights
+ * that a rate far too high has blown up look fine as long as nothing is asked of them), and the
+ * stage starts again. After max_rollbacks, or when remedies run out, the verdict is to give up.
+ * What must survive a rollback (rollbacks used, incidents so far) lives in the ledger, saved apart
+ * from the memory.
  *
  * Prediction-space detectors compare with the training prior, never with uniform. */
 #ifndef BAL_GUARD_GUARD_H
@@ -141,7 +143,9 @@ typedef enum bal_verdict {
 
 typedef struct bal_decision {
     bal_verdict verdict;
-    int32_t remedy;                /* ROLLBACK: which of the recipe's remedies, 0-based */
+    int32_t remedy; /* ROLLBACK: which of the recipe's remedies, 0-based */
+    bool relapse; /* ROLLBACK: the recovery before was still on probation. What it went back to was
+                     no healthy state: go back to the start of the stage */
     const bal_incident *incidents; /* new ones, valid until the next call */
     int32_t n_incidents;
     bool accepted; /* this evaluation ended a probation: the recovery is accepted */
@@ -182,6 +186,10 @@ bool bal_guard_needs_snapshots(const bal_guard *guard);
 bool bal_guard_swings(const bal_guard *guard, int32_t head);
 int64_t bal_guard_incidents(const bal_guard *guard); /* so far, over the whole run */
 int32_t bal_guard_rollbacks(const bal_guard *guard);
+
+/** Whether the run stands: there was no rollback, or an eligible evaluation since the last one. A
+ * run that ends without is not recovered, whatever nobody found wrong with it. */
+bool bal_guard_is_upright(const bal_guard *guard);
 
 /** One line of incidents.jsonl (with the newline). */
 void bal_incident_json(const bal_incident *incident, bal_text *out);

@@ -45,6 +45,8 @@ typedef struct bal_ledger {
     int32_t n_attempts;
     bool on_probation;
     int64_t probation_end; /* the evaluation that ends it */
+    bool gave_up;          /* an incident found no rollback or remedy left */
+    bool upright;          /* no rollback yet, or an eligible evaluation since the last one */
     bal_facts facts;
 } bal_ledger;
 
@@ -71,6 +73,16 @@ struct bal_guard {
     int32_t n_incidents, incidents_max;
     char reason[256]; /* why the state is not eligible */
 };
+
+/* ---- watch.c: what a detector does, whether it looks at heads or at the run ---- */
+
+/** The watch's state from the guard's arena; NULL when out of memory. */
+void *bal_watch_open(bal_guard *guard, const bal_watch *watch);
+void bal_watch_reset(const bal_guard *guard, const bal_watch *watch);
+void bal_watch_visit(const bal_guard *guard, const bal_watch *watch, bal_state_stream *stream);
+void bal_watch_step(bal_guard *guard, const bal_watch *watch, const bal_step_signals *signals);
+/** True: suspect. */
+bool bal_watch_evaluate(bal_guard *guard, const bal_watch *watch, const bal_eval_signals *signals);
 
 /* ---- eligibility.c ---- */
 

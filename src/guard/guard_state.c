@@ -79,8 +79,7 @@ static void visit_counters(bal_guard *guard, const bal_watch *watch, bal_state_s
 }
 
 static void visit_detector(bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {
-    const bal_detector_hooks *hooks = watch->detector->hooks;
-    hooks->visit(guard, watch, stream);
+    bal_watch_visit(guard, watch, stream);
 }
 
 void bal_guard_save_memory(const bal_guard *guard, bal_text *out) {
@@ -120,6 +119,8 @@ static void visit_totals(bal_guard *guard, const bal_watch *watch, bal_state_str
     bal_stream_i32(stream, &ledger->rollbacks, 0, INT32_MAX - 1);
     bal_stream_flag(stream, &ledger->on_probation);
     bal_stream_i64(stream, &ledger->probation_end, 0, INT64_MAX - 1);
+    bal_stream_flag(stream, &ledger->gave_up);
+    bal_stream_flag(stream, &ledger->upright);
 }
 
 static void visit_facts(bal_guard *guard, const bal_watch *watch, bal_state_stream *stream) {

@@ -21,9 +21,12 @@ static void write_summary(const bal_guard *guard, const char *verdict, bal_json_
     if (strcmp(verdict, "collapsed") == 0)
         bal_text_printf(&text,
                         "The run collapsed and was not recovered: %lld incident%s, %d rollback%s, "
-                        "nothing left to try.",
+                        "%s.",
                         (long long)ledger->incidents, plural(ledger->incidents),
-                        (int)ledger->rollbacks, plural(ledger->rollbacks));
+                        (int)ledger->rollbacks, plural(ledger->rollbacks),
+                        ledger->gave_up ? "nothing left to try"
+                                        : "and after the last one no evaluation that was fit "
+                                          "to be kept");
     else if (strcmp(verdict, "stopped") == 0)
         bal_text_printf(&text, "The run was stopped as its recipe asks, after %lld incident%s.",
                         (long long)ledger->incidents, plural(ledger->incidents));

@@ -44,7 +44,8 @@ static int64_t count_of(const bal_guard *guard, const char *detector) {
 }
 
 static bool is_about_predictions(const bal_incident *incident) {
-    static const char *const detectors[] = {"one_class", "class_lost", "swing", "input_blind"};
+    static const char *const detectors[] = {"one_class", "class_lost", "swing", "input_blind",
+                                            "no_skill"};
     for (size_t i = 0; i < sizeof detectors / sizeof *detectors; i++) {
         if (strcmp(incident->detector, detectors[i]) == 0) return true;
     }
@@ -192,6 +193,7 @@ static double fit_rate(const bal_guard *guard, finding *found) {
     double fit = 0;
     if (count_of(guard, "grad_explosion") > 0) fit += 0.4;
     if (count_of(guard, "loss_spike") > 0) fit += 0.4;
+    if (count_of(guard, "loss_explosion") > 0) fit += 0.4;
     if (facts->skipped > 1) fit += 0.2;
     if (count_of(guard, "swing") > 0) fit += 0.25;
     if (count_of(guard, "dead_units") > 0) fit += 0.2;

@@ -9,7 +9,7 @@
 #include "train/digest.h"
 #include "train/trainer.h"
 
-#define BAL_CHECKPOINT_VERSION 2
+#define BAL_CHECKPOINT_VERSION 3
 #define BAL_CHECKPOINT_META "ballast_checkpoint" /* metadata: the state as JSON */
 #define BAL_CHECKPOINT_DIGEST "ballast_digest"   /* metadata: over tensors and state, hexadecimal */
 #define BAL_CHECKPOINT_HEALTHY "healthy/"        /* before names of the state to roll back to */

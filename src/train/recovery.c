@@ -136,32 +136,60 @@ void bal_remedy_text(const bal_recipe_remedy *remedy, char *buffer, size_t size)
         snprintf(buffer, size, "%s", "rows in another order");
 }
 
-bal_status bal_trainer_roll_back(bal_trainer *trainer, int32_t remedy, bal_error *err) {
+static bal_status restore_healthy(bal_trainer *trainer, bal_error *err) {
     const bal_snapshot *healthy = &trainer->healthy;
     bal_store *store = bal_network_store(trainer->network);
-    bal_train_state before = trainer->state;
-    bal_train_state *state = &trainer->state;
-
     BAL_TRY(bal_buffer_upload(store->buffer, 0, healthy->tensors, healthy->bytes, err));
     BAL_TRY(bal_guard_load_memory(trainer->guard, healthy->guard_memory.data,
                                   healthy->guard_memory.length, err));
-    *state = healthy->state;
-    state->lr_scale = before.lr_scale;
-    state->clip_norm = before.clip_norm;
-    state->weight_exponent = before.weight_exponent;
-    state->gamma_scale = before.gamma_scale;
-    state->batch_size = before.batch_size;
-    state->shuffle_salt = before.shuffle_salt;
-    state->attempt = before.attempt + 1;
-    /* The best weights on disk stay what they are: an eligible checkpoint is not undone. */
-    state->best_epoch = before.best_epoch;
-    state->best_evaluation = before.best_evaluation;
-    state->best_value = before.best_value;
+    trainer->state = healthy->state;
+    return BAL_OK;
+}
 
+/** The stage as it was before its first step, made anew; only the guard's ledger stays. */
+static bal_status restart_stage(bal_trainer *trainer, bal_error *err) {
+    const bal_train_state before = trainer->state;
+    bal_text ledger = {0};
+    bal_guard_save_ledger(trainer->guard, &ledger);
+    bal_status status = bal_text_failed(&ledger) ? bal_fail_memory(err, ledger.length) : BAL_OK;
+    if (status == BAL_OK) status = bal_trainer_enter_stage(trainer, (int32_t)before.stage, err);
+    if (status == BAL_OK)
+        status = bal_guard_load_ledger(trainer->guard, ledger.data, ledger.length, err);
+    bal_text_release(&ledger);
+    BAL_TRY(status);
+    bal_train_state *state = &trainer->state;
+    state->epochs_before = before.epochs_before;
+    state->step = state->steps_before = before.steps_before;
+    state->evaluation = state->evaluations_before = before.evaluations_before;
+    return bal_trainer_take_weights(trainer, err);
+}
+
+/** What a rollback does not undo: what remedies have changed, and the best weights on disk (an
+ * eligible checkpoint stays one). */
+static void keep_controls(bal_train_state *state, const bal_train_state *before) {
+    state->lr_scale = before->lr_scale;
+    state->clip_norm = before->clip_norm;
+    state->weight_exponent = before->weight_exponent;
+    state->gamma_scale = before->gamma_scale;
+    state->batch_size = before->batch_size;
+    state->shuffle_salt = before->shuffle_salt;
+    state->attempt = before->attempt + 1;
+    state->best_epoch = before->best_epoch;
+    state->best_evaluation = before->best_evaluation;
+    state->best_value = before->best_value;
+}
+
+bal_status bal_trainer_roll_back(bal_trainer *trainer, int32_t remedy, bool relapse,
+                                 bal_error *err) {
+    const bal_train_state before = trainer->state;
+    bal_train_state *state = &trainer->state;
+    BAL_TRY(relapse ? restart_stage(trainer, err) : restore_healthy(trainer, err));
+    double weight_exponent = state->weight_exponent, gamma_scale = state->gamma_scale;
+    keep_controls(state, &before);
     apply_remedy(state, trainer->recipe, remedy, trainer->dataset->split.count[BAL_SPLIT_TRAIN]);
     /* Other class weights, another scale of losses: what was usual before means nothing now. */
-    if (state->weight_exponent != healthy->state.weight_exponent ||
-        state->gamma_scale != healthy->state.gamma_scale)
+    if (state->weight_exponent != weight_exponent || state->gamma_scale != gamma_scale)
         bal_guard_rebaseline(trainer->guard);
-    return bal_trainer_apply_controls(trainer, err);
+    BAL_TRY(bal_trainer_apply_controls(trainer, err));
+    return relapse ? bal_trainer_keep_healthy(trainer, err) : BAL_OK;
 }

@@ -124,8 +124,8 @@ static double tighter(double a, double b) {
 static void carry_state(bal_train_state *state, const bal_train_state *before,
                         const bal_recipe *then, int64_t n_rows) {
     state->epochs_before = before->epochs_before + before->epoch;
-    state->step = before->step;
-    state->evaluation = before->evaluation;
+    state->step = state->steps_before = before->step;
+    state->evaluation = state->evaluations_before = before->evaluation;
     state->attempt = before->attempt;
     state->shuffle_salt = before->shuffle_salt;
     state->lr_scale = before->lr_scale;
@@ -138,7 +138,8 @@ static void carry_state(bal_train_state *state, const bal_train_state *before,
     state->batch_size = size < 1 ? 1 : size > n_rows ? n_rows : size;
 }
 
-static bal_status take_weights(bal_trainer *trainer, bal_error *err) {
+bal_status bal_trainer_take_weights(bal_trainer *trainer, bal_error *err) {
+    if (trainer->whole->n_stages == 0) return bal_trainer_start_weights(trainer, err);
     const bal_recipe_stage *stage = &trainer->whole->stages[trainer->state.stage];
     if (stage->from < 0) return bal_trainer_start_weights(trainer, err);
     return bal_trainer_read_stage(trainer, stage->from, err);
@@ -158,7 +159,7 @@ bal_status bal_trainer_next_stage(bal_trainer *trainer, bal_error *err) {
     BAL_TRY_OUT(bal_trainer_enter_stage(trainer, (int32_t)before.stage + 1, err));
     BAL_TRY_OUT(bal_guard_load_ledger(trainer->guard, ledger.data, ledger.length, err));
     carry_state(&trainer->state, &before, then, trainer->dataset->split.count[BAL_SPLIT_TRAIN]);
-    BAL_TRY_OUT(take_weights(trainer, err));
+    BAL_TRY_OUT(bal_trainer_take_weights(trainer, err));
     BAL_TRY_OUT(bal_trainer_apply_controls(trainer, err));
     BAL_TRY_OUT(bal_trainer_write_class_weights(trainer, err));
     status = bal_trainer_write_last(trainer, err);

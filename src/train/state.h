@@ -15,22 +15,24 @@
 
 /* kind, field. I: int64_t, D: double. Order is the order in files. */
 #define BAL_STATE_FIELDS(I, D)                                                                     \
-    I(stage)           /* of the recipe, from 0; 0 where it has none */                            \
-    I(epochs_before)   /* of the stages before this one */                                         \
-    I(epoch)           /* finished epochs of the stage */                                          \
-    I(batch)           /* batches done in the epoch under way */                                   \
-    I(step)            /* steps over the run: the random counter */                                \
-    I(updates)         /* updates applied: the moments' corrections follow it */                   \
-    I(evaluation)      /* evaluations done */                                                      \
-    I(attempt)         /* rollbacks behind us */                                                   \
-    I(batch_size)      /* in force (remedies may change it) */                                     \
-    I(shuffle_salt)    /* added to the seed of the row order (remedies may change it) */           \
-    D(lr_scale)        /* product of remedies on the learning rate */                              \
-    D(clip_norm)       /* in force */                                                              \
-    D(weight_exponent) /* class weights in force are w^this */                                     \
-    D(gamma_scale)     /* factor of remedies on gamma of focal losses */                           \
-    D(norm_max)        /* largest gradient norm since the last evaluation */                       \
-    D(plateau_best)    /* schedule: patience */                                                    \
+    I(stage)              /* of the recipe, from 0; 0 where it has none */                         \
+    I(epochs_before)      /* of the stages before this one */                                      \
+    I(steps_before)       /* likewise */                                                           \
+    I(evaluations_before) /* likewise */                                                           \
+    I(epoch)              /* finished epochs of the stage */                                       \
+    I(batch)              /* batches done in the epoch under way */                                \
+    I(step)               /* steps over the run: the random counter */                             \
+    I(updates)            /* updates applied: the moments' corrections follow it */                \
+    I(evaluation)         /* evaluations done */                                                   \
+    I(attempt)            /* rollbacks behind us */                                                \
+    I(batch_size)         /* in force (remedies may change it) */                                  \
+    I(shuffle_salt)       /* added to the seed of the row order (remedies may change it) */        \
+    D(lr_scale)           /* product of remedies on the learning rate */                           \
+    D(clip_norm)          /* in force */                                                           \
+    D(weight_exponent)    /* class weights in force are w^this */                                  \
+    D(gamma_scale)        /* factor of remedies on gamma of focal losses */                        \
+    D(norm_max)           /* largest gradient norm since the last evaluation */                    \
+    D(plateau_best)       /* schedule: patience */                                                 \
     I(plateau_bad)                                                                                 \
     I(plateau_cooldown)                                                                            \
     D(plateau_scale)                                                                               \

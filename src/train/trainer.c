@@ -167,6 +167,31 @@ static void report_evaluation(bal_trainer *trainer, const bal_decision *decision
     report(trainer, BAL_PROGRESS_EVALUATION, &progress);
 }
 
+/* ---- learning rates ---- */
+
+static bal_schedule_state schedule_state(const bal_train_state *state) {
+    return (bal_schedule_state){
+        .patience = {state->plateau_best, state->plateau_bad},
+        .cooldown_left = state->plateau_cooldown,
+        .scale = state->plateau_scale,
+    };
+}
+
+/** The schedule counts in epochs of the batch size in force: after a remedy has changed it, steps
+ *  over the run would be steps of another length. */
+static void set_rates(bal_trainer *trainer) {
+    const bal_train_state *state = &trainer->state;
+    const bal_recipe *recipe = trainer->recipe;
+    bal_schedule_state schedule = schedule_state(state);
+    int64_t batches = bal_batcher_batches(trainer->batches);
+    int64_t position = state->epoch * batches + state->batch;
+    for (int32_t i = 0; i < bal_network_groups(trainer->network); i++)
+        trainer->rates[i] = state->lr_scale *
+                            bal_schedule_rate(trainer->schedule, &recipe->schedule.options,
+                                              &schedule, bal_network_group(trainer->network, i)->lr,
+                                              position, batches, recipe->train.epochs);
+}
+
 /* ---- decisions ---- */
 
 /** Record what the guard saw and do what it says. True in *ret_rolled_back when the state was
@@ -189,7 +214,8 @@ static bal_status obey(bal_trainer *trainer, const bal_decision *decision, bool 
         break;
     case BAL_VERDICT_ROLLBACK: {
         char text[128];
-        BAL_TRY(bal_trainer_roll_back(trainer, decision->remedy, err));
+        BAL_TRY(bal_trainer_roll_back(trainer, decision->remedy, decision->relapse, err));
+        set_rates(trainer);
         bal_remedy_text(&trainer->recipe->guard.remedies[decision->remedy], text, sizeof text);
         report(trainer, BAL_PROGRESS_ROLLBACK, &(bal_progress){.message = text});
         *ret_rolled_back = true;
@@ -211,14 +237,6 @@ static void forget_since_last_evaluation(bal_train_state *state) {
     state->norm_max = 0;
     memset(state->head_loss_sum, 0, sizeof state->head_loss_sum);
     memset(state->head_weight_sum, 0, sizeof state->head_weight_sum);
-}
-
-static bal_schedule_state schedule_state(const bal_train_state *state) {
-    return (bal_schedule_state){
-        .patience = {state->plateau_best, state->plateau_bad},
-        .cooldown_left = state->plateau_cooldown,
-        .scale = state->plateau_scale,
-    };
 }
 
 /** The schedule sees the evaluation. */
@@ -311,21 +329,6 @@ static bal_status evaluate(bal_trainer *trainer, bool *ret_rolled_back, bal_erro
 }
 
 /* ---- steps ---- */
-
-/** The schedule counts in epochs of the batch size in force: after a remedy has changed it, steps
- *  over the run would be steps of another length. */
-static void set_rates(bal_trainer *trainer) {
-    const bal_train_state *state = &trainer->state;
-    const bal_recipe *recipe = trainer->recipe;
-    bal_schedule_state schedule = schedule_state(state);
-    int64_t batches = bal_batcher_batches(trainer->batches);
-    int64_t position = state->epoch * batches + state->batch;
-    for (int32_t i = 0; i < bal_network_groups(trainer->network); i++)
-        trainer->rates[i] = state->lr_scale *
-                            bal_schedule_rate(trainer->schedule, &recipe->schedule.options,
-                                              &schedule, bal_network_group(trainer->network, i)->lr,
-                                              position, batches, recipe->train.epochs);
-}
 
 /** Losses of a step into the means of the epoch. A batch that was not learned from is left out. */
 static void count_step(bal_trainer *trainer, const bal_step_result *result) {
@@ -433,7 +436,8 @@ bal_status bal_trainer_run(bal_trainer *trainer, bal_error *err) {
             BAL_TRY(bal_trainer_next_stage(trainer, err));
             BAL_TRY(begin_stage(trainer, err));
         } else if (is_finished(trainer)) {
-            trainer->outcome = BAL_OUTCOME_DONE;
+            trainer->outcome =
+                bal_guard_is_upright(trainer->guard) ? BAL_OUTCOME_DONE : BAL_OUTCOME_COLLAPSED;
         } else if (is_cancelled(trainer)) {
             BAL_TRY(bal_trainer_write_last(trainer, err));
             trainer->outcome = BAL_OUTCOME_INTERRUPTED;

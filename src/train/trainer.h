@@ -152,6 +152,9 @@ bal_stage_result bal_trainer_stage_result(const bal_trainer *trainer, int32_t st
 BAL_WARN_UNUSED bal_status bal_trainer_check_stages(bal_trainer *trainer, bal_error *err);
 /** Weights for the first step of a run: model.init_from, where there is one. */
 BAL_WARN_UNUSED bal_status bal_trainer_start_weights(bal_trainer *trainer, bal_error *err);
+/** Weights for the first step of the stage under way: those of the stage that it starts from, which
+ *  has ended, or model.init_from; without either they stay as they are. */
+BAL_WARN_UNUSED bal_status bal_trainer_take_weights(bal_trainer *trainer, bal_error *err);
 /** Class weights by class name, so that a wrong mapping can be seen at a glance:
  *  class_weights.json, and a file for each stage after the first. */
 BAL_WARN_UNUSED bal_status bal_trainer_write_class_weights(const bal_trainer *trainer,
@@ -187,9 +190,9 @@ double bal_trainer_seconds(const bal_trainer *trainer);
 
 /** Copy the current state into trainer->healthy. */
 BAL_WARN_UNUSED bal_status bal_trainer_keep_healthy(bal_trainer *trainer, bal_error *err);
-/** Restore trainer->healthy and apply remedy number `remedy` of the recipe on top of those before.
- */
-BAL_WARN_UNUSED bal_status bal_trainer_roll_back(bal_trainer *trainer, int32_t remedy,
+/** Restore trainer->healthy, or after a relapse the start of the stage, and apply remedy number
+ *  `remedy` of the recipe on top of those before. */
+BAL_WARN_UNUSED bal_status bal_trainer_roll_back(bal_trainer *trainer, int32_t remedy, bool relapse,
                                                  bal_error *err);
 /** Put the controls of the state in force: class weights, batch size. */
 BAL_WARN_UNUSED bal_status bal_trainer_apply_controls(bal_trainer *trainer, bal_error *err);

@@ -3,8 +3,8 @@
  *   collapse [--seeds N] [--jobs N] [--only NAME] BALLAST SUITE.yaml…
  *
  * Every scenario of every suite (suite.h) is trained with N seeds: with the guard, without it, and
- * by the plain cure "start again with another seed and half the learning rate" at the same number
- * of epochs (trial.h). A run counts as
+ * by the plain cure "start again with another seed and half the learning rate" with as many epochs
+ * as the guard took in that trial, those it undid included (trial.h). A run counts as
  *
  *   harmed      without the guard it ends below HARM of the healthy base's mean score
  *   flagged     an incident, a refusal (recipe or data) before training, no eligible evaluation, or
@@ -50,20 +50,31 @@ static int remove_one(const char *path, const struct stat *facts, int kind, stru
     return remove(path);
 }
 
-/* Process `job` of `jobs` does every jobs-th trial. */
+/* One seed of a scenario in every way; the plain cure gets the epochs that the guard took. */
+static bool run_seed(const laboratory *lab, const work *w, int seed) {
+    trial *trials = &w->trials[seed * VARIANT_COUNT];
+    int epochs = trial_epochs(w->suite, w->scenario);
+    bool done = true;
+    for (int which = 0; done && which < VARIANT_COUNT; which++) {
+        done = trial_run(lab, w->suite, w->scenario, (uint64_t)seed + 1, (variant)which, epochs,
+                         &trials[which]);
+        if (which == VARIANT_GUARD && trials[which].epochs > epochs) epochs = trials[which].epochs;
+    }
+    return done;
+}
+
+/* Process `job` of `jobs` does every jobs-th seed. */
 static int run_share(const options *o, work *list, int n, int job) {
     char folder[] = "/tmp/ballast-collapse-XXXXXX";
     if (!mkdtemp(folder)) return 1;
     const laboratory lab = {o->program, folder};
-    int total = n * o->seeds * VARIANT_COUNT, failed = 0;
+    int total = n * o->seeds, failed = 0;
     for (int i = job; i < total && !failed; i += o->jobs) {
-        int seed = i / VARIANT_COUNT % o->seeds, which = i % VARIANT_COUNT;
-        const work *w = &list[i / VARIANT_COUNT / o->seeds];
-        failed = !trial_run(&lab, w->suite, w->scenario, (uint64_t)seed + 1, (variant)which,
-                            &w->trials[seed * VARIANT_COUNT + which]);
-        if (job == 0 && isatty(STDERR_FILENO)) fprintf(stderr, "\r%d of %d runs", i + 1, total);
+        failed = !run_seed(&lab, &list[i / o->seeds], i % o->seeds);
+        if (job == 0 && isatty(STDERR_FILENO))
+            fprintf(stderr, "\r%d of %d seeds of scenarios", i + 1, total);
     }
-    if (job == 0 && isatty(STDERR_FILENO)) fprintf(stderr, "\r%20s\r", "");
+    if (job == 0 && isatty(STDERR_FILENO)) fprintf(stderr, "\r%40s\r", "");
     (void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return failed;
 }
@@ -115,6 +126,7 @@ typedef struct tally {
     int runs, harmed, caught, flagged, warned, upright[VARIANT_COUNT];
     double score[VARIANT_COUNT];
     int n_score[VARIANT_COUNT];
+    double epochs; /* of harmed runs with the guard, in units of what the recipe asks for */
     int delay[1000], n_delays;
     char what[64];
 } tally;
@@ -131,7 +143,7 @@ static double median(const int *values, int n) {
     return n % 2 ? copy[n / 2] : (copy[n / 2 - 1] + copy[n / 2]) / 2.0;
 }
 
-static void count_run(tally *t, const scenario *sc, const trial *trials, double base) {
+static void count_run(tally *t, const scenario *sc, const trial *trials, int planned, double base) {
     const trial *guarded = &trials[VARIANT_GUARD];
     bool harmed = !is_above(trials[VARIANT_OFF].score, HARM, base);
     t->runs++;
@@ -139,6 +151,7 @@ static void count_run(tally *t, const scenario *sc, const trial *trials, double 
     t->warned += (harmed || !sc->sabotage) && warning(guarded) != NULL;
     t->harmed += harmed;
     t->caught += harmed && is_flagged(guarded);
+    if (harmed) t->epochs += guarded->epochs / (double)planned;
     for (int v = 0; v < VARIANT_COUNT; v++) {
         t->upright[v] += harmed && is_above(trials[v].score, UPRIGHT, base);
         if (isnan(trials[v].score)) continue;
@@ -163,6 +176,7 @@ static void add_tally(tally *to, const tally *from) {
     to->caught += from->caught;
     to->flagged += from->flagged;
     to->warned += from->warned;
+    to->epochs += from->epochs;
     for (int v = 0; v < VARIANT_COUNT; v++)
         to->upright[v] += from->upright[v];
     for (int i = 0; i < from->n_delays && to->n_delays < 1000; i++)
@@ -230,7 +244,8 @@ static void print_suite(const options *o, const work *list, int n, const suite *
             if (list[i].suite != s || list[i].scenario->sabotage != sabotage) continue;
             tally t = {0};
             for (int seed = 0; seed < o->seeds; seed++)
-                count_run(&t, list[i].scenario, &list[i].trials[seed * VARIANT_COUNT], base);
+                count_run(&t, list[i].scenario, &list[i].trials[seed * VARIANT_COUNT],
+                          trial_epochs(s, list[i].scenario), base);
             print_row(list[i].scenario, &t);
             add_tally(sabotage ? sabotages : controls, &t);
         }
@@ -252,6 +267,11 @@ static void print_everything(const options *o, const work *list, int n, const su
                 controls.runs);
     print_share("harmed runs upright again with the guard", sabotages.upright[VARIANT_GUARD],
                 sabotages.harmed);
+    if (sabotages.harmed > 0)
+        printf(
+            "* epochs that they took with the guard, and that the restarts got: %.2f of those of "
+            "the recipe\n",
+            sabotages.epochs / sabotages.harmed);
     print_share("upright after a restart", sabotages.upright[VARIANT_RESTART], sabotages.harmed);
     print_share("upright without either", sabotages.upright[VARIANT_OFF], sabotages.harmed);
 }

@@ -112,6 +112,16 @@ static void read_summary(const laboratory *lab, const suite *s, trial *t) {
     json_decref(summary);
 }
 
+/* An evaluation per epoch, a row per evaluation. */
+static void read_epochs(const laboratory *lab, trial *t) {
+    char path[PATH_LENGTH];
+    json_t *rows;
+    snprintf(path, sizeof path, "%s/run/metrics.jsonl", lab->folder);
+    if (bal_json_read_lines(path, &rows, NULL) != BAL_OK) return;
+    t->epochs = (int)json_array_size(rows);
+    json_decref(rows);
+}
+
 static void read_incidents(const laboratory *lab, trial *t) {
     char path[PATH_LENGTH];
     json_t *rows;
@@ -183,6 +193,7 @@ static void train(const laboratory *lab, const suite *s, const scenario *sc, uin
     add(&c, "1");
     ret_trial->exit_code = run(lab, &c);
     read_summary(lab, s, ret_trial);
+    read_epochs(lab, ret_trial);
     read_incidents(lab, ret_trial);
 }
 
@@ -201,20 +212,26 @@ static double setting(const suite *s, const scenario *sc, const char *section, c
 }
 
 static void train_twice(const laboratory *lab, const suite *s, const scenario *sc, uint64_t seed,
-                        trial *ret_trial) {
-    double epochs = ceil(setting(s, sc, "train", "epochs", 100) / 2);
-    trial second;
-    train(lab, s, sc, seed, false, epochs, 0, ret_trial);
-    train(lab, s, sc, seed + 1000, false, epochs, setting(s, sc, "optimizer", "lr", 0.001) / 2,
+                        int epochs, trial *ret_trial) {
+    int half = epochs > 1 ? (epochs + 1) / 2 : 1;
+    trial first, second;
+    train(lab, s, sc, seed, false, half, 0, &first);
+    train(lab, s, sc, seed + 1000, false, half, setting(s, sc, "optimizer", "lr", 0.001) / 2,
           &second);
-    if (isnan(ret_trial->monitored) || second.monitored > ret_trial->monitored) *ret_trial = second;
+    bool better = isnan(first.monitored) || second.monitored > first.monitored;
+    *ret_trial = better ? second : first;
+    ret_trial->epochs = first.epochs + second.epochs;
+}
+
+int trial_epochs(const suite *s, const scenario *sc) {
+    return (int)setting(s, sc, "train", "epochs", 100);
 }
 
 bool trial_run(const laboratory *lab, const suite *s, const scenario *sc, uint64_t seed,
-               variant which, trial *ret_trial) {
+               variant which, int epochs, trial *ret_trial) {
     if (!write_inputs(lab, s, sc, seed)) return false;
     if (which == VARIANT_RESTART)
-        train_twice(lab, s, sc, seed, ret_trial);
+        train_twice(lab, s, sc, seed, epochs, ret_trial);
     else
         train(lab, s, sc, seed, which == VARIANT_GUARD, 0, 0, ret_trial);
     if (which == VARIANT_GUARD) check(lab, s, sc, ret_trial);

@@ -8,7 +8,7 @@
 typedef enum variant {
     VARIANT_GUARD,   /* as the recipe says: the guard recovers */
     VARIANT_OFF,     /* nobody watches */
-    VARIANT_RESTART, /* nobody watches; two runs of half the epochs, the second with another seed
+    VARIANT_RESTART, /* nobody watches; two runs that share the epochs, the second with another seed
                       * and half the learning rate; the better one by the monitored metric */
     VARIANT_COUNT
 } variant;
@@ -20,6 +20,7 @@ typedef struct trial {
     double score;     /* the suite's metric on the test rows; NaN: no model */
     double monitored; /* best value of the monitored metric; NaN: none */
     bool no_best;     /* no evaluation was eligible: the run says that its model is worth nothing */
+    int epochs;       /* trained, those undone by rollbacks and those of both runs included */
     int incidents;
     int first;     /* evaluation of the first incident; 0: none */
     char what[64]; /* its detector */
@@ -33,9 +34,13 @@ typedef struct laboratory {
     const char *folder;  /* scratch, of this process alone */
 } laboratory;
 
-/** Train once. False, with a message on standard error, when something is wrong with the trial
- * itself; a run that fails or is refused is a result. */
+/** Train once; VARIANT_RESTART with `epochs` in all, the others with the recipe's. False, with a
+ * message on standard error, when something is wrong with the trial itself; a run that fails or is
+ * refused is a result. */
 bool trial_run(const laboratory *lab, const suite *s, const scenario *sc, uint64_t seed,
-               variant which, trial *ret_trial);
+               variant which, int epochs, trial *ret_trial);
+
+/** Epochs that the recipe asks for. */
+int trial_epochs(const suite *s, const scenario *sc);
 
 #endif

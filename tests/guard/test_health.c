@@ -130,6 +130,38 @@ static void healthy_runs_have_nothing_to_explain(void **state) {
     }
 }
 
+/* Upright: never rolled back, or something fit to be kept since. A checkpoint remembers it. */
+static void a_run_must_stand_again_to_be_recovered(void **state) {
+    lab_setup setup = with(BAL_GUARD_RECOVER, NULL);
+    guard_lab lab;
+    lab_init(&lab, &setup);
+    bal_text memory = {0}, ledger = {0};
+    lab_recall(&lab, 0.8);
+    bal_guard_save_memory(lab.guard, &memory);
+    assert_true(bal_guard_is_upright(lab.guard));
+    collapse(&lab, 3);
+    assert_false(bal_guard_is_upright(lab.guard));
+    json_t *health = health_of(&lab, NULL, 0, "collapsed");
+    assert_non_null(strstr(text_of(health, "summary"), "fit to be kept"));
+    json_decref(health);
+
+    bal_guard_save_ledger(lab.guard, &ledger);
+    bal_guard *twin = lab_twin(&lab, &setup);
+    assert_int_equal(bal_guard_load_ledger(twin, ledger.data, ledger.length, NULL), BAL_OK);
+    assert_int_equal(bal_guard_load_memory(twin, memory.data, memory.length, NULL), BAL_OK);
+    bal_guard_free(lab.guard);
+    lab.guard = twin;
+    assert_false(bal_guard_is_upright(lab.guard));
+    lab_predict_all(&lab, 0);
+    lab_evaluate(&lab, 3); /* still one answer for all, the guard's patience or not */
+    assert_false(bal_guard_is_upright(lab.guard));
+    lab_recall(&lab, 0.8);
+    assert_true(bal_guard_is_upright(lab.guard));
+    bal_text_release(&memory);
+    bal_text_release(&ledger);
+    lab_release(&lab);
+}
+
 /* ---- what was seen and tried ---- */
 
 static void incidents_of_a_kind_are_grouped(void **state) {
@@ -332,6 +364,7 @@ static void majority_takes_over(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),
+        cmocka_unit_test(a_run_must_stand_again_to_be_recovered),
         cmocka_unit_test(healthy_runs_have_nothing_to_explain),
         cmocka_unit_test(incidents_of_a_kind_are_grouped),
         cmocka_unit_test(tried_remedies_and_their_results),

@@ -1,6 +1,6 @@
 /* The detectors that compare losses and means with what is known of a head: mean_collapse,
- * too_good_loss, overfit, plateau, loss_variance. When each fires, to the evaluation, and what must
- * leave it silent. */
+ * too_good_loss, loss_explosion, no_skill, overfit, plateau, loss_variance. When each fires, to the
+ * evaluation, and what must leave it silent. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -136,6 +136,92 @@ static void a_loss_too_good_to_be_true(void **state) {
     assert_int_equal(too_good_at(0.001, 2, even), 0); /* and rightly so */
     assert_int_equal(too_good_at(0.001, 0, few), 0);  /* too few rows to say */
     assert_int_equal(too_good_at(NAN, 0, even), 0);
+}
+
+/* ---- loss_explosion ---- */
+
+/* Logits of ±size, wrong for every `wrong`-th row, from evaluation `from` on. */
+static int64_t explosion_at(double size, int wrong, int from) {
+    guard_lab lab;
+    lab_init(&lab, &binary);
+    int64_t fired_at = 0;
+    for (int i = 1; i <= 8; i++) {
+        for (int64_t k = 0; k < lab.rows; k++) {
+            bool right = i < from || (k * 7) % wrong != 0;
+            double logit = i < from ? 1 : size;
+            lab.logits[k] = (float)((lab.labels[k] == 1) == right ? logit : -logit);
+        }
+        bal_decision decision = lab_evaluate_logits(&lab);
+        assert_int_equal(decision.healthy, decision.n_incidents == 0 && (i < from || size < 30));
+        if (lab_count(&decision, "loss_explosion") == 0) continue;
+        assert_int_equal(fired_at, 0);
+        fired_at = i;
+    }
+    lab_release(&lab);
+    return fired_at;
+}
+
+/* 20 · log 2 = 13.9 nats per row: a third of the rows wrong by 45 are 15, by 40 they are 13.3. */
+static void a_loss_beyond_all_measure(void **state) {
+    assert_int_equal(explosion_at(45, 3, 1), 2);
+    assert_int_equal(explosion_at(45, 3, 4), 5);
+    assert_int_equal(explosion_at(20, 3, 1), 0); /* wrong with confidence, as by heart */
+    assert_int_equal(explosion_at(20, 10, 1), 0);
+    assert_int_equal(explosion_at(1000, 3, 1), 2);
+}
+
+/* One evaluation of it is no incident, though no state to go back to. */
+static void a_loss_that_comes_down_again(void **state) {
+    guard_lab lab;
+    lab_init(&lab, &binary);
+    for (int i = 0; i < 8; i++) {
+        for (int64_t k = 0; k < lab.rows; k++)
+            lab.logits[k] =
+                (float)((lab.labels[k] == 1) == (k % 3 != 0) ? 1 : -1) * (i % 2 ? 100.0F : 1.0F);
+        bal_decision decision = lab_evaluate_logits(&lab);
+        assert_int_equal(lab_count(&decision, "loss_explosion"), 0);
+        assert_int_equal(decision.healthy, i % 2 == 0);
+    }
+    lab_release(&lab);
+}
+
+/* ---- no_skill ---- */
+
+/* Half of each class is right, and `better` rows more, from evaluation `from` to `to`. */
+static int64_t no_skill_at(int better, int from, int to, const int64_t *support, int n) {
+    lab_setup setup = binary;
+    setup.support = support;
+    guard_lab lab;
+    lab_init(&lab, &setup);
+    int64_t fired_at = 0;
+    for (int i = 1; i <= n; i++) {
+        lab.train_loss = 0.7 * pow(0.8, i); /* by heart */
+        lab.loss = 0.7 + 0.1 * i;
+        int more = i >= from && i <= to ? better : 0;
+        for (int64_t k = 0; k < lab.rows; k++) {
+            bool right = k % 2 == 0 || more-- > 0;
+            lab.logits[k] = (lab.labels[k] == 1) == right ? 1 : -1;
+        }
+        bal_decision decision = lab_evaluate_logits(&lab);
+        if (lab_count(&decision, "no_skill") == 0) continue;
+        assert_int_equal(fired_at, 0);
+        assert_int_equal(decision.incidents[decision.n_incidents - 1].action, BAL_GUARD_WARN);
+        fired_at = i;
+    }
+    lab_release(&lab);
+    return fired_at;
+}
+
+/* 400 rows of two even classes: the standard error of the right ones is 10. */
+static void nothing_that_holds(void **state) {
+    const int64_t few[] = {60, 60};
+    assert_int_equal(no_skill_at(0, 1, 40, even, 40), 10);
+    assert_int_equal(no_skill_at(30, 1, 40, even, 40), 10); /* 3 standard errors: chance */
+    assert_int_equal(no_skill_at(50, 1, 40, even, 40), 0);  /* 5: something */
+    assert_int_equal(no_skill_at(150, 7, 7, even, 40), 0);  /* having known is enough */
+    assert_int_equal(no_skill_at(150, 11, 40, even, 40), 10);
+    assert_int_equal(no_skill_at(0, 1, 9, even, 9), 0);
+    assert_int_equal(no_skill_at(0, 1, 40, few, 40), 0); /* 120 rows cannot be 16 beyond chance */
 }
 
 /* ---- overfit, plateau, loss_variance: from losses ---- */
@@ -305,6 +391,9 @@ int main(void) {
         cmocka_unit_test(a_rare_class_may_be_missed),
         cmocka_unit_test(values_that_collapse),
         cmocka_unit_test(a_loss_too_good_to_be_true),
+        cmocka_unit_test(a_loss_beyond_all_measure),
+        cmocka_unit_test(a_loss_that_comes_down_again),
+        cmocka_unit_test(nothing_that_holds),
         cmocka_unit_test(overfitting_is_noted),
         cmocka_unit_test(standing_still_is_noted),
         cmocka_unit_test(a_noisy_loss_is_noted),
