@@ -7,10 +7,6 @@
 #include "check/check_context.h"
 #include "check/check_table.h"
 
-#define EACH_STAGE(check, stage)                                                                   \
-    for (const bal_check_stage *stage = (check)->stages;                                           \
-         stage < (check)->stages + (check)->n_stages; stage++)
-
 /* ---- no-room-to-move ---- */
 
 /* The farthest that all updates together can carry one weight: Adam moves it by about the learning
@@ -27,7 +23,7 @@ static double reach_of(const bal_recipe *recipe, int64_t rows) {
 
 static void look_at_reach(bal_check *check) {
     const double room = 0.01; /* weights start at about 1/√inputs, .03 to .3 */
-    EACH_STAGE(check, stage) {
+    bal_check_each_stage (stage, check) {
         double reach = reach_of(stage->recipe, check->dataset->split.count[BAL_SPLIT_TRAIN]);
         if (reach >= room) continue;
         bal_check_find(check, stage, "optimizer.lr",
