@@ -17,6 +17,7 @@
 
 #include <math.h>
 
+#include "base/logistic.h"
 #include "ops/reference.h"
 #include "ops/rules.h"
 
@@ -79,17 +80,6 @@ bal_softmax_row bal_softmax_row_of(const bal_operand *logits, int64_t row);
 /** −log p_c */
 static inline double bal_softmax_row_nll(const bal_softmax_row *row, int64_t c) {
     return row->log_sum - (bal_get_real(row->logits, row->start + c) - row->max);
-}
-
-/** σ(x) = 1/(1 + e^−x); the form for x < 0 keeps small results accurate. */
-static inline double bal_sigmoid_of(double x) {
-    double e = exp(-fabs(x));
-    return (x < 0 ? e : 1) / (1 + e);
-}
-
-/** log(1 + e^x) = −log σ(−x), without overflow. */
-static inline double bal_softplus_of(double x) {
-    return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
 }
 
 #endif
