@@ -24,6 +24,12 @@ struct bal_check {
     bool failed; /* out of memory; sticks */
 };
 
+/** Loop over the stages of a check; `stage` is declared here: bal_check_each_stage (stage, check)
+ *  {...} */
+#define bal_check_each_stage(stage, check)                                                         \
+    for (const bal_check_stage *stage = (check)->stages;                                           \
+         stage < (check)->stages + (check)->n_stages; stage++)
+
 /** Report a finding about `key` of a stage's recipe (NULL: of the whole). The place is that of the
  *  key, or of the section around it where the key is left to its default. What
  *  another stage had found at the same place, because both have it in common, is dropped.

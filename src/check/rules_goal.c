@@ -6,16 +6,12 @@
 #include "check/check_context.h"
 #include "check/check_table.h"
 
-#define EACH_STAGE(check, stage)                                                                   \
-    for (const bal_check_stage *stage = (check)->stages;                                           \
-         stage < (check)->stages + (check)->n_stages; stage++)
-
 /* ---- monitor-other-goal ---- */
 
 /* The head that tells classes apart and has the largest share of the loss in any stage. */
 static const bal_recipe_head *deciding_head(const bal_check *check) {
     const bal_recipe_head *found = NULL;
-    EACH_STAGE(check, stage) {
+    bal_check_each_stage (stage, check) {
         for (int32_t h = 0; h < stage->recipe->n_heads; h++) {
             const bal_recipe_head *head = &stage->recipe->heads[h];
             if (head->kind != BAL_HEAD_VALUE && (!found || head->weight > found->weight))
@@ -27,7 +23,7 @@ static const bal_recipe_head *deciding_head(const bal_check *check) {
 
 static void look_at_goal(bal_check *check) {
     const bal_recipe_head *deciding = deciding_head(check);
-    EACH_STAGE(check, stage) {
+    bal_check_each_stage (stage, check) {
         bal_check_monitor monitor;
         if (!deciding || !bal_check_monitor_of(stage->recipe, &monitor)) continue;
         if (stage->recipe->heads[monitor.head].kind != BAL_HEAD_VALUE) continue;
@@ -55,7 +51,7 @@ const bal_check_rule bal_rule_monitor_other_goal = {
 /* ---- monitor-one-class ---- */
 
 static void look_at_one_class(bal_check *check) {
-    EACH_STAGE(check, stage) {
+    bal_check_each_stage (stage, check) {
         bal_check_monitor monitor;
         if (!bal_check_monitor_of(stage->recipe, &monitor) || !monitor.metric) continue;
         const char *metric = monitor.metric->name;
@@ -81,7 +77,7 @@ const bal_check_rule bal_rule_monitor_one_class = {
 /* ---- monitor-training-rows ---- */
 
 static void look_at_training_rows(bal_check *check) {
-    EACH_STAGE(check, stage) {
+    bal_check_each_stage (stage, check) {
         bal_check_monitor monitor;
         if (!bal_check_monitor_of(stage->recipe, &monitor)) continue;
         if (strcmp(monitor.path.split, "train") != 0) continue;
@@ -109,7 +105,7 @@ const bal_check_rule bal_rule_monitor_training_rows = {
 static const double majority_share = 0.5, majority_excess = 1.2;
 
 static void look_at_accuracy(bal_check *check) {
-    EACH_STAGE(check, stage) {
+    bal_check_each_stage (stage, check) {
         bal_check_monitor monitor;
         if (!bal_check_monitor_of(stage->recipe, &monitor) || !monitor.metric) continue;
         if (strcmp(monitor.metric->name, "accuracy") != 0) continue;
@@ -142,7 +138,8 @@ const bal_check_rule bal_rule_accuracy_of_imbalanced = {
 
 static int32_t stages_with_weight(const bal_check *check, int32_t head) {
     int32_t n = 0;
-    EACH_STAGE(check, stage) n += stage->recipe->heads[head].weight > 0;
+    bal_check_each_stage (stage, check)
+        n += stage->recipe->heads[head].weight > 0;
     return n;
 }
 

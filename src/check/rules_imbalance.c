@@ -81,9 +81,9 @@ static void look_at_weights(bal_check *check, const bal_check_stage *stage, int3
 }
 
 static void look_at_multipliers(bal_check *check) {
-    for (int32_t s = 0; s < check->n_stages; s++)
-        for (int32_t h = 0; h < check->recipe->n_heads; h++)
-            look_at_weights(check, &check->stages[s], h);
+    bal_check_each_stage (stage, check)
+        for (int32_t h = 0; h < stage->recipe->n_heads; h++)
+            look_at_weights(check, stage, h);
 }
 
 const bal_check_rule bal_rule_class_weight_multiplier = {
@@ -111,8 +111,7 @@ static const char *direction_of(const bal_check *check, int32_t h, double alpha)
 }
 
 static void look_at_corrections(bal_check *check) {
-    for (int32_t s = 0; s < check->n_stages; s++) {
-        const bal_check_stage *stage = &check->stages[s];
+    bal_check_each_stage (stage, check) {
         for (int32_t h = 0; h < stage->recipe->n_heads; h++) {
             const bal_recipe_head *head = &stage->recipe->heads[h];
             bool focal = strcmp(head->loss.kind, "focal") == 0;
@@ -143,8 +142,7 @@ const bal_check_rule bal_rule_stacked_imbalance = {
 static const double gamma_max = 3;
 
 static void look_at_gamma(bal_check *check) {
-    for (int32_t s = 0; s < check->n_stages; s++) {
-        const bal_check_stage *stage = &check->stages[s];
+    bal_check_each_stage (stage, check) {
         for (int32_t h = 0; h < stage->recipe->n_heads; h++) {
             const bal_recipe_head *head = &stage->recipe->heads[h];
             double gamma = head->loss.gamma;

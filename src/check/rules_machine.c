@@ -63,8 +63,7 @@ static const double crowded = 0.8;
 static void look_at_memory(bal_check *check) {
     if (!check->facts || check->facts->memory_bytes == 0) return;
     double have = (double)check->facts->memory_bytes;
-    for (int32_t s = 0; s < check->n_stages; s++) {
-        const bal_check_stage *stage = &check->stages[s];
+    bal_check_each_stage (stage, check) {
         size_estimate size = estimate_network(stage->recipe, check->dataset);
         double need = estimate_bytes(stage->recipe, check->dataset, &size);
         if (need <= crowded * have) continue;

@@ -1,15 +1,10 @@
 /* Rules about what a run can reach at all: weights that cannot move, activations that do not get
  * through, features without room, weights that point the wrong way. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "check/check_context.h"
 #include "check/check_table.h"
-
-#define EACH_STAGE(check, stage)                                                                   \
-    for (const bal_check_stage *stage = (check)->stages;                                           \
-         stage < (check)->stages + (check)->n_stages; stage++)
 
 /* ---- no-room-to-move ---- */
 
@@ -27,7 +22,7 @@ static double reach_of(const bal_recipe *recipe, int64_t rows) {
 
 static void look_at_reach(bal_check *check) {
     const double room = 0.01; /* weights start at about 1/√inputs, .03 to .3 */
-    EACH_STAGE(check, stage) {
+    bal_check_each_stage (stage, check) {
         double reach = reach_of(stage->recipe, check->dataset->split.count[BAL_SPLIT_TRAIN]);
         if (reach >= room) continue;
         bal_check_find(check, stage, "optimizer.lr",
@@ -73,37 +68,16 @@ const bal_check_rule bal_rule_dropout_too_high = {
 
 /* ---- squeezed-feature ---- */
 
-enum { SAMPLE = 5000 };
-
-static int compare_floats(const void *a, const void *b) {
-    float left = *(const float *)a, right = *(const float *)b;
-    return (left > right) - (left < right);
-}
-
-/* The spread of the middle half of a feature's training rows, as the net sees it; NaN: unknown. */
-static double middle_half(const bal_check *check, int32_t feature, float *sample) {
-    const bal_table *table = check->dataset->table;
-    int64_t rows = check->dataset->split.count[BAL_SPLIT_TRAIN], n = 0;
-    int64_t wanted = rows < SAMPLE ? rows : SAMPLE;
-    for (int64_t i = 0; i < wanted; i++) {
-        int64_t row = check->dataset->split.rows[BAL_SPLIT_TRAIN][i * rows / wanted];
-        float x = table->x[row * table->features + feature];
-        if (isfinite(x)) sample[n++] = x;
-    }
-    if (n < 20) return NAN;
-    qsort(sample, (size_t)n, sizeof *sample, compare_floats);
-    return (double)sample[n * 3 / 4] - (double)sample[n / 4];
-}
-
+/* Where the middle half lies is asked of the values before scaling: with an outlier of 1e30 all
+ * others are one number after it, as if they had been equal. */
 static void look_for_squeezed(bal_check *check) {
     const bal_table *table = check->dataset->table;
+    const bal_scaler *scaler = &check->dataset->scaler;
     if (strcmp(check->recipe->data.scale, "none") == 0) return;
-    float *sample = bal_check_alloc(check, SAMPLE, sizeof *sample);
-    if (!sample) return;
     int32_t first = -1, count = 0;
     double least = INFINITY;
     for (int32_t f = 0; f < table->features; f++) {
-        double spread = middle_half(check, f, sample);
+        double spread = scaler->middle[f] / (double)scaler->scale[f];
         /* 0: most rows are equal, which is no outlier's doing. */
         if (!(spread > 0 && spread < 0.01)) continue;
         count++;

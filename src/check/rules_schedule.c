@@ -5,10 +5,6 @@
 #include "check/check_context.h"
 #include "check/check_table.h"
 
-#define EACH_STAGE(check, stage)                                                                   \
-    for (const bal_check_stage *stage = (check)->stages;                                           \
-         stage < (check)->stages + (check)->n_stages; stage++)
-
 static int64_t evaluations_of(const bal_recipe *recipe) {
     int64_t every = recipe->train.eval_every > 0 ? recipe->train.eval_every : 1;
     return (recipe->train.epochs + every - 1) / every;
@@ -19,7 +15,7 @@ static int64_t evaluations_of(const bal_recipe *recipe) {
 enum { BATCH_MIN = 16 };
 
 static void look_at_batch_norm(bal_check *check) {
-    EACH_STAGE(check, stage) {
+    bal_check_each_stage (stage, check) {
         int64_t batch = stage->recipe->train.batch_size;
         if (strcmp(stage->recipe->model.norm, "batch") != 0 || batch >= BATCH_MIN) continue;
         bal_check_find(check, stage, "train.batch_size",
@@ -47,7 +43,7 @@ static const int64_t few_rows = 1000;
 static void look_at_batch(bal_check *check) {
     const bal_dataset *dataset = check->dataset;
     if (dataset && dataset->split.count[BAL_SPLIT_TRAIN] < few_rows) return;
-    EACH_STAGE(check, stage) {
+    bal_check_each_stage (stage, check) {
         int64_t batch = stage->recipe->train.batch_size;
         if (batch >= BATCH_MIN) continue;
         if (dataset)
@@ -80,7 +76,7 @@ const bal_check_rule bal_rule_tiny_batch = {
 static const int64_t short_patience = 6;
 
 static void look_at_patience(bal_check *check) {
-    EACH_STAGE(check, stage) {
+    bal_check_each_stage (stage, check) {
         int64_t patience = stage->recipe->stop.patience;
         int64_t evaluations = evaluations_of(stage->recipe);
         if (patience < short_patience || patience < evaluations - 2 * patience) continue;
@@ -105,7 +101,7 @@ const bal_check_rule bal_rule_patience_too_long = {
 /* ---- early-lr-drop ---- */
 
 static void look_at_steps(bal_check *check) {
-    EACH_STAGE(check, stage) {
+    bal_check_each_stage (stage, check) {
         const bal_recipe *recipe = stage->recipe;
         const bal_schedule_options *options = &recipe->schedule.options;
         if (strcmp(options->kind, "step") != 0) continue;
@@ -137,7 +133,7 @@ const bal_check_rule bal_rule_early_lr_drop = {
 /* ---- plateau-after-stop ---- */
 
 static void look_at_plateau(bal_check *check) {
-    EACH_STAGE(check, stage) {
+    bal_check_each_stage (stage, check) {
         const bal_recipe *recipe = stage->recipe;
         int64_t wait = recipe->schedule.options.patience, stop = recipe->stop.patience;
         if (strcmp(recipe->schedule.options.kind, "plateau") != 0) continue;

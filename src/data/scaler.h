@@ -14,6 +14,8 @@ typedef struct bal_scaler {
     float *scale;     /* population standard deviation, range, 1; a constant feature gets 1 */
     float *fill;      /* what replaces a missing value: the training mean */
     int32_t constant; /* how many features were constant */
+    double *middle;   /* before scaling, how wide the middle half of the training rows lies (of a
+                         sample); NaN: too few values to say. NULL when not fitted */
 } bal_scaler;
 
 /** Fit to the rows listed of x [*, features]: two passes in double, NaN left out.
@@ -23,8 +25,8 @@ BAL_WARN_UNUSED bal_status bal_scaler_fit(bal_scaler *scaler, const char *kind, 
                                           int32_t features, const int64_t *rows, int64_t n_rows,
                                           const char *const *names, bal_error *err);
 
-/** From saved values [features], copied; `constant` is not known then. BAL_EDATA for an unknown
- *  kind, for values that are not finite and for scales that are not positive. */
+/** From saved values [features], copied; `constant` and `middle` are not known then. BAL_EDATA for
+ * an unknown kind, for values that are not finite and for scales that are not positive. */
 BAL_WARN_UNUSED bal_status bal_scaler_set(bal_scaler *scaler, const char *kind, int32_t features,
                                           const float *shift, const float *scale, const float *fill,
                                           bal_error *err);

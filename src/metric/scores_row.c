@@ -7,18 +7,8 @@
  * cost of an evaluation. */
 #include "metric/scores_row.h"
 
+#include "base/logistic.h"
 #include "base/memory.h"
-
-/* log(1 + e^x) without overflow: −log σ(−x). */
-static double softplus(double x) {
-    return fmax(x, 0) + log1p(exp(-fabs(x)));
-}
-
-/* σ(x) without overflow. */
-static double sigmoid(double x) {
-    double e = exp(-fabs(x));
-    return x >= 0 ? 1 / (1 + e) : e / (1 + e);
-}
 
 double bal_entropy(const double *p, int32_t classes) {
     double sum = 0;
@@ -113,14 +103,14 @@ static void fill_classes_row(bal_scores *scores, int64_t i, double *e) {
 static void fill_binary_row(bal_scores *scores, int64_t i, double cut) {
     scores->prediction[i] = side_of_cut(scores->outputs[i], cut);
     if (scores->prediction[i] < 0) return;
-    double z = scores->outputs[i], p1 = sigmoid(z), p0 = sigmoid(-z);
+    double z = scores->outputs[i], p1 = bal_sigmoid_of(z), p0 = bal_sigmoid_of(-z);
     int32_t label = scores->labels[i];
     double wrong = label == 1 ? p0 : p1; /* probability of the class that is not the label */
     scores->row[i] = (bal_row_score){
-        .nll = softplus(label == 1 ? -z : z),
+        .nll = bal_softplus_of(label == 1 ? -z : z),
         .square = wrong * wrong,
         .top = fmax(p0, p1),
-        .entropy = p1 * softplus(-z) + p0 * softplus(z),
+        .entropy = p1 * bal_softplus_of(-z) + p0 * bal_softplus_of(z),
         .top_right = (z >= 0) == (label == 1),
     };
     scores->mean->p[0] += p0;
@@ -188,8 +178,8 @@ static void add_probabilities(const bal_scores *scores, int64_t i, double weight
         for (int32_t c = 0; c < scores->classes; c++)
             mean[c] += weight * scores->prior[c];
     } else if (scores->kind == BAL_HEAD_BINARY) {
-        mean[0] += weight * sigmoid(-(double)scores->outputs[i]);
-        mean[1] += weight * sigmoid(scores->outputs[i]);
+        mean[0] += weight * bal_sigmoid_of(-(double)scores->outputs[i]);
+        mean[1] += weight * bal_sigmoid_of(scores->outputs[i]);
     } else {
         const float *z = scores->outputs + i * scores->classes;
         double max = z[scores->prediction[i]], log_sum = scores->row[i].log_sum;

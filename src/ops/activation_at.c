@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "base/logistic.h"
+
 #define SQRT_HALF 0.70710678118654752440       /* 1/sqrt(2) */
 #define INV_SQRT_TWO_PI 0.39894228040143267794 /* 1/sqrt(2 pi) */
 #define SLOPE_MAX 1e6
@@ -30,7 +32,7 @@ double bal_activation_at(bal_activation activation, double slope, double x) {
     case BAL_ACT_GELU:
         return x * normal_cdf(x);
     case BAL_ACT_SIGMOID:
-        return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
+        return bal_sigmoid_of(x);
     case BAL_ACT_TANH:
         return tanh(x);
     case BAL_ACT_NONE:

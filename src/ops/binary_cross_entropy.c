@@ -11,8 +11,8 @@
  *
  *     d loss / d x = w·(σ(x) − t) / Σ w. */
 #include "ops/losses.h"
-#include "ops/ops.h"
 #include "ops/op_table.h"
+#include "ops/ops.h"
 
 static bal_status infer(BAL_INFER_PARAMS) {
     BAL_TRY(bal_rule_targets(graph, node, "class_weight", err));
@@ -25,19 +25,15 @@ static double element_weight(const bal_operand *weight, double t) {
     return t * bal_get_real(weight, 1) + (1 - t) * bal_get_real(weight, 0);
 }
 
+static void add_term(const bal_kernel_args *args, double x, double t, double *sum,
+                     double *weight_sum) {
+    double w = element_weight(&args->in[BAL_LOSS_WEIGHT], t);
+    *sum += w * ((x > 0 ? x : 0) - t * x + log1p(exp(-fabs(x))));
+    *weight_sum += w;
+}
+
 static void reference(const bal_kernel_args *args) {
-    const bal_operand *logits = &args->in[BAL_LOSS_PREDICTION];
-    int64_t count = bal_operand_count(logits);
-    double sum = 0, weight_sum = 0;
-    for (int64_t i = 0; i < count; i++) {
-        double x = bal_get_real(logits, i);
-        double t = bal_get_real(&args->in[BAL_LOSS_TRUTH], i);
-        if (isnan(t)) continue;
-        double w = element_weight(&args->in[BAL_LOSS_WEIGHT], t);
-        weight_sum += w;
-        sum += w * ((x > 0 ? x : 0) - t * x + log1p(exp(-fabs(x))));
-    }
-    bal_loss_store(args, sum, weight_sum);
+    bal_loss_over_targets(args, add_term);
 }
 
 static void grad(bal_graph *graph, const bal_node *node, const bal_value *grad_out,
@@ -66,18 +62,12 @@ static bal_status infer_grad(BAL_INFER_PARAMS) {
     return bal_infer_loss_grad(graph, node, ret_shape, ret_dtype, err);
 }
 
+static double slope(const bal_kernel_args *args, double x, double t, double factor) {
+    return factor * element_weight(&args->in[BAL_LOSS_WEIGHT], t) * (bal_sigmoid_of(x) - t);
+}
+
 static void reference_grad(const bal_kernel_args *args) {
-    const bal_operand *logits = &args->in[BAL_LOSS_PREDICTION];
-    double factor = bal_loss_grad_factor(args);
-    int64_t count = bal_operand_count(logits);
-    for (int64_t i = 0; i < count; i++) {
-        double x = bal_get_real(logits, i);
-        double t = bal_get_real(&args->in[BAL_LOSS_TRUTH], i);
-        double dx = 0;
-        if (!isnan(t) && factor != 0)
-            dx = factor * element_weight(&args->in[BAL_LOSS_WEIGHT], t) * (bal_sigmoid_of(x) - t);
-        bal_set_real(&args->out[0], i, dx);
-    }
+    bal_loss_grad_over_targets(args, slope);
 }
 
 const bal_op bal_op_binary_cross_entropy_grad = {

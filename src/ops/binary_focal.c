@@ -12,8 +12,8 @@
  * (t·α₁·f'(x) − (1−t)·α₀·f'(−x)) / count. With log p = −softplus(−x) and 1−p = σ(−x) both are
  * accurate for logits of any size. A side with factor 0 is not computed: it may be infinite. */
 #include "ops/losses.h"
-#include "ops/ops.h"
 #include "ops/op_table.h"
+#include "ops/ops.h"
 
 enum { ATTR_GAMMA, ATTR_COUNT };
 static const bal_attr_spec attrs[ATTR_COUNT] = {{"gamma", BAL_ATTR_FLOAT}};
@@ -43,21 +43,17 @@ static double alpha_of(const bal_operand *alpha, int64_t positive) {
     return bal_operand_given(alpha) ? bal_get_real(alpha, positive) : 1;
 }
 
-static void reference(const bal_kernel_args *args) {
-    const bal_operand *logits = &args->in[BAL_LOSS_PREDICTION];
+static void add_term(const bal_kernel_args *args, double x, double t, double *sum,
+                     double *weight_sum) {
     const bal_operand *alpha = &args->in[BAL_LOSS_WEIGHT];
     double gamma = args->node->attr[ATTR_GAMMA].f;
-    int64_t count = bal_operand_count(logits);
-    double sum = 0, valid = 0;
-    for (int64_t i = 0; i < count; i++) {
-        double x = bal_get_real(logits, i);
-        double t = bal_get_real(&args->in[BAL_LOSS_TRUTH], i);
-        if (isnan(t)) continue;
-        valid += 1;
-        if (t != 0) sum += t * alpha_of(alpha, 1) * side(x, gamma);
-        if (t != 1) sum += (1 - t) * alpha_of(alpha, 0) * side(-x, gamma);
-    }
-    bal_loss_store(args, sum, valid);
+    if (t != 0) *sum += t * alpha_of(alpha, 1) * side(x, gamma);
+    if (t != 1) *sum += (1 - t) * alpha_of(alpha, 0) * side(-x, gamma);
+    *weight_sum += 1;
+}
+
+static void reference(const bal_kernel_args *args) {
+    bal_loss_over_targets(args, add_term);
 }
 
 static void grad(bal_graph *graph, const bal_node *node, const bal_value *grad_out,
@@ -88,22 +84,16 @@ static bal_status infer_grad(BAL_INFER_PARAMS) {
     return bal_infer_loss_grad(graph, node, ret_shape, ret_dtype, err);
 }
 
-static void reference_grad(const bal_kernel_args *args) {
-    const bal_operand *logits = &args->in[BAL_LOSS_PREDICTION];
+static double slope(const bal_kernel_args *args, double x, double t, double factor) {
     const bal_operand *alpha = &args->in[BAL_LOSS_WEIGHT];
-    double gamma = args->node->attr[ATTR_GAMMA].f, factor = bal_loss_grad_factor(args);
-    int64_t count = bal_operand_count(logits);
-    for (int64_t i = 0; i < count; i++) {
-        double x = bal_get_real(logits, i);
-        double t = bal_get_real(&args->in[BAL_LOSS_TRUTH], i);
-        double dx = 0;
-        if (!isnan(t) && factor != 0) {
-            if (t != 0) dx += t * alpha_of(alpha, 1) * side_slope(x, gamma);
-            if (t != 1) dx -= (1 - t) * alpha_of(alpha, 0) * side_slope(-x, gamma);
-            dx *= factor;
-        }
-        bal_set_real(&args->out[0], i, dx);
-    }
+    double gamma = args->node->attr[ATTR_GAMMA].f, dx = 0;
+    if (t != 0) dx += t * alpha_of(alpha, 1) * side_slope(x, gamma);
+    if (t != 1) dx -= (1 - t) * alpha_of(alpha, 0) * side_slope(-x, gamma);
+    return factor * dx;
+}
+
+static void reference_grad(const bal_kernel_args *args) {
+    bal_loss_grad_over_targets(args, slope);
 }
 
 const bal_op bal_op_binary_focal_grad = {

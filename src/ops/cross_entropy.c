@@ -11,8 +11,8 @@
  *
  *     d loss / d z_c = (p_c·Σ_k a_k − a_c) / Σ_rows w_y. */
 #include "ops/losses.h"
-#include "ops/ops.h"
 #include "ops/op_table.h"
+#include "ops/ops.h"
 
 enum { ATTR_SMOOTHING, ATTR_COUNT };
 static const bal_attr_spec attrs[ATTR_COUNT] = {{"label_smoothing", BAL_ATTR_FLOAT}};
@@ -82,11 +82,6 @@ static bal_status infer_grad(BAL_INFER_PARAMS) {
     return bal_infer_loss_grad(graph, node, ret_shape, ret_dtype, err);
 }
 
-static void fill_row(const bal_operand *out, int64_t start, int64_t length, double value) {
-    for (int64_t i = start; i < start + length; i++)
-        bal_set_real(out, i, value);
-}
-
 static void reference_grad(const bal_kernel_args *args) {
     const bal_operand *logits = &args->in[BAL_LOSS_PREDICTION];
     const bal_operand *weight = &args->in[BAL_LOSS_WEIGHT];
@@ -99,7 +94,7 @@ static void reference_grad(const bal_kernel_args *args) {
         smooth_sum += smoothing / (double)classes * bal_label_weight(weight, (int32_t)c, classes);
     for (int64_t b = 0; b < batch; b++) {
         if (labels[b] == BAL_LABEL_IGNORED || factor == 0) {
-            fill_row(&args->out[0], b * classes, classes, 0);
+            bal_loss_grad_fill_row(args, b, 0);
             continue;
         }
         bal_softmax_row row = bal_softmax_row_of(logits, b);

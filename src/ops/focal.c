@@ -15,8 +15,8 @@
  * q is summed over the other classes and not taken as 1 − p_y, so that an easy row keeps its small
  * gradient; log(p)/q goes to −1 as q goes to 0, which makes every γ ≥ 0 safe, below 1 too. */
 #include "ops/losses.h"
-#include "ops/ops.h"
 #include "ops/op_table.h"
+#include "ops/ops.h"
 
 enum { ATTR_GAMMA, ATTR_COUNT };
 static const bal_attr_spec attrs[ATTR_COUNT] = {{"gamma", BAL_ATTR_FLOAT}};
@@ -99,11 +99,10 @@ static void reference_grad(const bal_kernel_args *args) {
     double gamma = args->node->attr[ATTR_GAMMA].f, factor = bal_loss_grad_factor(args);
     int64_t batch = logits->shape.dim[0], classes = logits->shape.dim[1];
     for (int64_t b = 0; b < batch; b++) {
-        int64_t start = b * classes, y = labels[b];
-        bool ignored = labels[b] == BAL_LABEL_IGNORED || factor == 0;
+        int64_t y = labels[b];
+        bool ignored = y == BAL_LABEL_IGNORED || factor == 0;
         if (ignored || y < 0 || y >= classes) {
-            for (int64_t c = 0; c < classes; c++)
-                bal_set_real(&args->out[0], start + c, ignored ? 0 : NAN);
+            bal_loss_grad_fill_row(args, b, ignored ? 0 : NAN);
             continue;
         }
         bal_softmax_row row = bal_softmax_row_of(logits, b);
@@ -112,7 +111,7 @@ static void reference_grad(const bal_kernel_args *args) {
                        slope(&row, y, classes, gamma);
         for (int64_t c = 0; c < classes; c++) {
             double toward = c == y ? q : -exp(-bal_softmax_row_nll(&row, c)); /* [c = y] − p_c */
-            bal_set_real(&args->out[0], start + c, scale * toward);
+            bal_set_real(&args->out[0], row.start + c, scale * toward);
         }
     }
 }

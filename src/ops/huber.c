@@ -2,8 +2,8 @@
  * ½·delta) beyond, over the targets that are not NaN (Huber 1964); and its gradient, d clamped to
  * ±delta, over the count. (PyTorch's smooth_l1_loss is this divided by delta.) */
 #include "ops/losses.h"
-#include "ops/ops.h"
 #include "ops/op_table.h"
+#include "ops/ops.h"
 
 enum { N_IN = 2 };
 enum { ATTR_DELTA, ATTR_COUNT };
@@ -21,17 +21,14 @@ static bal_status infer(BAL_INFER_PARAMS) {
     return bal_infer_loss_outputs(graph, node, ret_shape, ret_dtype, err);
 }
 
+static void add_term(const bal_kernel_args *args, double x, double t, double *sum,
+                     double *weight_sum) {
+    *sum += bal_huber_of(x - t, args->node->attr[ATTR_DELTA].f);
+    *weight_sum += 1;
+}
+
 static void reference(const bal_kernel_args *args) {
-    int64_t count = bal_operand_count(&args->in[BAL_LOSS_PREDICTION]);
-    double delta = args->node->attr[ATTR_DELTA].f, sum = 0, valid = 0;
-    for (int64_t i = 0; i < count; i++) {
-        double t = bal_get_real(&args->in[BAL_LOSS_TRUTH], i);
-        if (isnan(t)) continue;
-        double d = fabs(bal_get_real(&args->in[BAL_LOSS_PREDICTION], i) - t);
-        valid += 1;
-        sum += d <= delta ? 0.5 * d * d : delta * (d - 0.5 * delta);
-    }
-    bal_loss_store(args, sum, valid);
+    bal_loss_over_targets(args, add_term);
 }
 
 static void grad(bal_graph *graph, const bal_node *node, const bal_value *grad_out,
@@ -61,19 +58,12 @@ static bal_status infer_grad(BAL_INFER_PARAMS) {
     return bal_infer_loss_grad(graph, node, ret_shape, ret_dtype, err);
 }
 
-/* d between −delta and delta; NaN stays. */
-static double clamp(double d, double delta) {
-    return d > delta ? delta : d < -delta ? -delta : d;
+static double slope(const bal_kernel_args *args, double x, double t, double factor) {
+    return factor * bal_huber_slope_of(x - t, args->node->attr[ATTR_DELTA].f);
 }
 
 static void reference_grad(const bal_kernel_args *args) {
-    int64_t count = bal_operand_count(&args->in[BAL_LOSS_PREDICTION]);
-    double delta = args->node->attr[ATTR_DELTA].f, factor = bal_loss_grad_factor(args);
-    for (int64_t i = 0; i < count; i++) {
-        double x = bal_get_real(&args->in[BAL_LOSS_PREDICTION], i);
-        double t = bal_get_real(&args->in[BAL_LOSS_TRUTH], i);
-        bal_set_real(&args->out[0], i, isnan(t) || factor == 0 ? 0 : factor * clamp(x - t, delta));
-    }
+    bal_loss_grad_over_targets(args, slope);
 }
 
 const bal_op bal_op_huber_grad = {

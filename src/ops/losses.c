@@ -76,6 +76,34 @@ double bal_loss_grad_factor(const bal_kernel_args *args) {
     return weight_sum == 0 ? 0 : dloss / weight_sum;
 }
 
+void bal_loss_over_targets(const bal_kernel_args *args, bal_loss_term_fn add_term) {
+    int64_t count = bal_operand_count(&args->in[BAL_LOSS_PREDICTION]);
+    double sum = 0, weight_sum = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double x = bal_get_real(&args->in[BAL_LOSS_PREDICTION], i);
+        double t = bal_get_real(&args->in[BAL_LOSS_TRUTH], i);
+        if (!isnan(t)) add_term(args, x, t, &sum, &weight_sum);
+    }
+    bal_loss_store(args, sum, weight_sum);
+}
+
+void bal_loss_grad_over_targets(const bal_kernel_args *args, bal_loss_slope_fn slope) {
+    int64_t count = bal_operand_count(&args->in[BAL_LOSS_PREDICTION]);
+    double factor = bal_loss_grad_factor(args);
+    for (int64_t i = 0; i < count; i++) {
+        double x = bal_get_real(&args->in[BAL_LOSS_PREDICTION], i);
+        double t = bal_get_real(&args->in[BAL_LOSS_TRUTH], i);
+        bool counts = !isnan(t) && factor != 0;
+        bal_set_real(&args->out[0], i, counts ? slope(args, x, t, factor) : 0);
+    }
+}
+
+void bal_loss_grad_fill_row(const bal_kernel_args *args, int64_t b, double value) {
+    int64_t classes = args->out[0].shape.dim[1];
+    for (int64_t c = 0; c < classes; c++)
+        bal_set_real(&args->out[0], b * classes + c, value);
+}
+
 double bal_label_weight(const bal_operand *weight, int32_t label, int64_t classes) {
     if (label < 0 || label >= classes) return NAN;
     return bal_operand_given(weight) ? bal_get_real(weight, label) : 1;

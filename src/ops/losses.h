@@ -1,4 +1,4 @@
-/* What the loss ops share: shape rules, gradients, and the softmax of a row.
+/* What the loss ops share: shape rules, gradients, loops over targets, and the softmax of a row.
  *
  * Inputs of a loss are prediction and truth (logits [B,C] and labels i32 [B], or logits [B,K] and a
  * target of the same shape), and for classifiers an optional vector per class. Outputs are loss [1]
@@ -17,6 +17,7 @@
 
 #include <math.h>
 
+#include "base/logistic.h"
 #include "ops/reference.h"
 #include "ops/rules.h"
 
@@ -62,6 +63,24 @@ void bal_loss_store(const bal_kernel_args *args, double sum, double weight_sum);
 /** dloss / weight_sum, what each gradient is multiplied by; 0 when there was nothing to average. */
 double bal_loss_grad_factor(const bal_kernel_args *args);
 
+/* Where each prediction meets one target, a loss and its gradient are these two loops around a
+ * function of its own. */
+
+/** Add the term of prediction x and target t (not NaN) to a sum, and what it counts in the mean to
+ *  another. */
+typedef void (*bal_loss_term_fn)(const bal_kernel_args *args, double x, double t, double *sum,
+                                 double *weight_sum);
+void bal_loss_over_targets(const bal_kernel_args *args, bal_loss_term_fn add_term);
+
+/** factor · d term / dx. Of an element whose target is NaN the gradient is 0. x and t are read
+ *  before the output is written, which may have their storage. */
+typedef double (*bal_loss_slope_fn)(const bal_kernel_args *args, double x, double t, double factor);
+void bal_loss_grad_over_targets(const bal_kernel_args *args, bal_loss_slope_fn slope);
+
+/** Write one number to all classes of row b of a gradient: 0 for a row that is ignored, NaN for one
+ *  whose label is no class. */
+void bal_loss_grad_fill_row(const bal_kernel_args *args, int64_t b, double value);
+
 /** Weight of a label that is not ignored: by class id, 1 without weights, NaN outside 0..C−1. */
 double bal_label_weight(const bal_operand *weight, int32_t label, int64_t classes);
 
@@ -81,15 +100,15 @@ static inline double bal_softmax_row_nll(const bal_softmax_row *row, int64_t c) 
     return row->log_sum - (bal_get_real(row->logits, row->start + c) - row->max);
 }
 
-/** σ(x) = 1/(1 + e^−x); the form for x < 0 keeps small results accurate. */
-static inline double bal_sigmoid_of(double x) {
-    double e = exp(-fabs(x));
-    return (x < 0 ? e : 1) / (1 + e);
+/** The huber function of width delta: ½v² where |v| ≤ delta, delta·(|v| − ½delta) beyond. */
+static inline double bal_huber_of(double v, double delta) {
+    double size = fabs(v);
+    return size <= delta ? 0.5 * size * size : delta * (size - 0.5 * delta);
 }
 
-/** log(1 + e^x) = −log σ(−x), without overflow. */
-static inline double bal_softplus_of(double x) {
-    return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
+/** Its derivative: v between −delta and delta; NaN stays. */
+static inline double bal_huber_slope_of(double v, double delta) {
+    return v > delta ? delta : v < -delta ? -delta : v;
 }
 
 #endif

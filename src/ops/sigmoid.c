@@ -4,19 +4,14 @@
  * keep their relative accuracy down to the denormals.
  *
  * Gradient: dy/dx = e⁻ˣ/(1 + e⁻ˣ)² = y(1 − y), from the output. */
-#include <math.h>
-
+#include "base/logistic.h"
+#include "ops/op_table.h"
 #include "ops/ops.h"
 #include "ops/reference.h"
 #include "ops/rules.h"
-#include "ops/op_table.h"
 
 static double apply(double x, const bal_attr *attr) {
-    if (x < 0.0) {
-        double e = exp(x);
-        return e / (1.0 + e);
-    }
-    return 1.0 / (1.0 + exp(-x));
+    return bal_sigmoid_of(x);
 }
 
 static void reference(const bal_kernel_args *args) {

@@ -1,8 +1,8 @@
 /* squared_error: mean of d² with d = prediction − target over the targets that are not NaN; and its
  * gradient 2d / count. */
 #include "ops/losses.h"
-#include "ops/ops.h"
 #include "ops/op_table.h"
+#include "ops/ops.h"
 
 enum { N_IN = 2 };
 
@@ -11,17 +11,15 @@ static bal_status infer(BAL_INFER_PARAMS) {
     return bal_infer_loss_outputs(graph, node, ret_shape, ret_dtype, err);
 }
 
+static void add_term(const bal_kernel_args *args, double x, double t, double *sum,
+                     double *weight_sum) {
+    double d = x - t;
+    *sum += d * d;
+    *weight_sum += 1;
+}
+
 static void reference(const bal_kernel_args *args) {
-    int64_t count = bal_operand_count(&args->in[BAL_LOSS_PREDICTION]);
-    double sum = 0, valid = 0;
-    for (int64_t i = 0; i < count; i++) {
-        double t = bal_get_real(&args->in[BAL_LOSS_TRUTH], i);
-        if (isnan(t)) continue;
-        double d = bal_get_real(&args->in[BAL_LOSS_PREDICTION], i) - t;
-        valid += 1;
-        sum += d * d;
-    }
-    bal_loss_store(args, sum, valid);
+    bal_loss_over_targets(args, add_term);
 }
 
 static void grad(bal_graph *graph, const bal_node *node, const bal_value *grad_out,
@@ -49,14 +47,12 @@ static bal_status infer_grad(BAL_INFER_PARAMS) {
     return bal_infer_loss_grad(graph, node, ret_shape, ret_dtype, err);
 }
 
+static double slope(const bal_kernel_args *args, double x, double t, double factor) {
+    return factor * 2 * (x - t);
+}
+
 static void reference_grad(const bal_kernel_args *args) {
-    int64_t count = bal_operand_count(&args->in[BAL_LOSS_PREDICTION]);
-    double factor = bal_loss_grad_factor(args);
-    for (int64_t i = 0; i < count; i++) {
-        double x = bal_get_real(&args->in[BAL_LOSS_PREDICTION], i);
-        double t = bal_get_real(&args->in[BAL_LOSS_TRUTH], i);
-        bal_set_real(&args->out[0], i, isnan(t) || factor == 0 ? 0 : factor * 2 * (x - t));
-    }
+    bal_loss_grad_over_targets(args, slope);
 }
 
 const bal_op bal_op_squared_error_grad = {

@@ -53,16 +53,6 @@ static bal_status infer(BAL_INFER_PARAMS) {
     return bal_infer_loss_outputs(graph, node, ret_shape, ret_dtype, err);
 }
 
-static double huber_of(double v, double delta) {
-    double size = fabs(v);
-    return size <= delta ? 0.5 * size * size : delta * (size - 0.5 * delta);
-}
-
-/* v between −delta and delta; NaN stays. */
-static double clamp(double v, double delta) {
-    return v > delta ? delta : v < -delta ? -delta : v;
-}
-
 /* How far x is past the line of t's side; positive towards larger x, negative towards smaller, 0
  * when not past it. */
 static double past_line(const bal_attr *attr, double x, double t) {
@@ -79,19 +69,16 @@ static double side_weight(const bal_attr *attr, double t) {
     return attr[t < attr[ATTR_THRESHOLD].f ? ATTR_BELOW_WEIGHT : ATTR_ABOVE_WEIGHT].f;
 }
 
-static void reference(const bal_kernel_args *args) {
-    int64_t count = bal_operand_count(&args->in[BAL_LOSS_PREDICTION]);
+static void add_term(const bal_kernel_args *args, double x, double t, double *sum,
+                     double *weight_sum) {
     const bal_attr *attr = args->node->attr;
-    double delta = attr[ATTR_DELTA].f, sum = 0, valid = 0;
-    for (int64_t i = 0; i < count; i++) {
-        double x = bal_get_real(&args->in[BAL_LOSS_PREDICTION], i);
-        double t = bal_get_real(&args->in[BAL_LOSS_TRUTH], i);
-        if (isnan(t)) continue;
-        valid += 1;
-        sum +=
-            huber_of(x - t, delta) + side_weight(attr, t) * huber_of(past_line(attr, x, t), delta);
-    }
-    bal_loss_store(args, sum, valid);
+    double delta = attr[ATTR_DELTA].f, past = past_line(attr, x, t);
+    *sum += bal_huber_of(x - t, delta) + side_weight(attr, t) * bal_huber_of(past, delta);
+    *weight_sum += 1;
+}
+
+static void reference(const bal_kernel_args *args) {
+    bal_loss_over_targets(args, add_term);
 }
 
 static void grad(bal_graph *graph, const bal_node *node, const bal_value *grad_out,
@@ -121,17 +108,15 @@ static bal_status infer_grad(BAL_INFER_PARAMS) {
     return bal_infer_loss_grad(graph, node, ret_shape, ret_dtype, err);
 }
 
-static void reference_grad(const bal_kernel_args *args) {
-    int64_t count = bal_operand_count(&args->in[BAL_LOSS_PREDICTION]);
+static double slope(const bal_kernel_args *args, double x, double t, double factor) {
     const bal_attr *attr = args->node->attr;
-    double delta = attr[ATTR_DELTA].f, factor = bal_loss_grad_factor(args);
-    for (int64_t i = 0; i < count; i++) {
-        double x = bal_get_real(&args->in[BAL_LOSS_PREDICTION], i);
-        double t = bal_get_real(&args->in[BAL_LOSS_TRUTH], i);
-        double slope =
-            clamp(x - t, delta) + side_weight(attr, t) * clamp(past_line(attr, x, t), delta);
-        bal_set_real(&args->out[0], i, isnan(t) || factor == 0 ? 0 : factor * slope);
-    }
+    double delta = attr[ATTR_DELTA].f, past = past_line(attr, x, t);
+    return factor * (bal_huber_slope_of(x - t, delta) +
+                     side_weight(attr, t) * bal_huber_slope_of(past, delta));
+}
+
+static void reference_grad(const bal_kernel_args *args) {
+    bal_loss_grad_over_targets(args, slope);
 }
 
 const bal_op bal_op_threshold_huber_grad = {

@@ -35,15 +35,19 @@ static const char recipe_text[] =
 static void write_row(FILE *file, bal_random *random, int row, int class_id) {
     static const char *const names[] = {"a", "b", "c"};
     double x[3], noise[2];
+    bool far = row % 100 == 7;
+    char gap[32] = "";
     for (int i = 0; i < 3; i++)
         x[i] = (class_id == i ? 1.5 : 0) + bal_random_normal(random);
     for (int i = 0; i < 2; i++)
         noise[i] = bal_random_normal(random);
-    fprintf(file, "%.6f,%.6f,%.6f,%.6f,%.6f,1,%d,%d,%.3f,%.6f,%s,%s,%.6f,%s,%.6g\n", x[0], x[1],
-            x[2], noise[0], noise[1], 10 * class_id - 7, row % 5, 5000 + 1000 * x[0],
+    if (row % 5 / 2 == 1) snprintf(gap, sizeof gap, "%.6g", far ? 1e30 : x[1]);
+    fprintf(file, "%.6f,%.6f,%.6f,%.6f,%.6f,1,%d,%d,%.3f,%.6f,%s,%s,%.6f,%s,%.6g,%.6g,%g,%s\n",
+            x[0], x[1], x[2], noise[0], noise[1], 10 * class_id - 7, row % 5, 5000 + 1000 * x[0],
             class_id + 0.3 * bal_random_uniform(random), names[class_id],
             x[0] + 0.7 * noise[1] > 0.9 ? "y" : "n", x[0] - 2 * x[1] + 0.3 * noise[0],
-            row % 10 == 0 ? "rare" : "common", row % 100 == 7 ? 1e9 : x[1]);
+            row % 10 == 0 ? "rare" : "common", far ? 1e9 : x[1], far ? 1e30 : x[1], far ? 1e30 : 0,
+            gap);
 }
 
 /* The classes' shares are .5, .3 and .2; sorted: one class after the other. */
@@ -54,7 +58,8 @@ static void write_table(const char *folder, const char *name, bool sorted) {
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    fputs("x0,x1,x2,n0,n1,same,code,few,big,near,label,yes,value,seldom,tail\n", file);
+    fputs("x0,x1,x2,n0,n1,same,code,few,big,near,label,yes,value,seldom,tail,huge,spike,gaps\n",
+          file);
     for (int row = 0; row < ROWS; row++) {
         int tenth = sorted ? row * 10 / ROWS : row % 10;
         write_row(file, &random, row, tenth < 5 ? 0 : tenth < 8 ? 1 : 2);

@@ -73,6 +73,11 @@ static const rule_case cases[] = {
     {"dropout-too-high", "model.dropout=[0.1, 0.95]", WARNING, "one unit in 20"},
     {"dropout-too-high", "model.dropout=0.8", SILENT, NULL},
     {"squeezed-feature", "data.features=[x0, tail]", WARNING, "1 of 2 features"},
+    /* After scaling all but the outliers are one number; so they were before in `spike`. */
+    {"squeezed-feature", "data.features=[x0, huge]", WARNING, "1 of 2 features"},
+    {"squeezed-feature", "data.features=[x0, huge]|data.scale=minmax", WARNING, "1 of 2 features"},
+    {"squeezed-feature", "data.features=[x0, gaps]|data.missing=mean", WARNING, "1 of 2 features"},
+    {"squeezed-feature", "data.features=[x0, spike]", SILENT, NULL},
     {"squeezed-feature", "data.features=[x0, big, same, few]", SILENT, NULL},
     {"weights-follow-frequency",
      "heads.label.class_weights={kind: explicit, values: {a: 9, b: 3, c: 1}}", WARNING,

@@ -174,6 +174,26 @@ static void extremes(void **state) {
     }
 }
 
+/* Quartiles of the rows in use: outliers and gaps do not move them, whatever scaling leaves. */
+static void middle_half(void **state) {
+    enum { N = 4000, COLUMNS = 3 };
+    static float x[N * COLUMNS];
+    static int64_t rows[N];
+    for (int i = 0; i < N; i++) {
+        float *row = x + i * COLUMNS;
+        rows[i] = i;
+        row[0] = i % 50 == 0 ? 1e30f : (float)(i % 40);
+        row[1] = i % 5 == 0 ? (float)i : 3;
+        row[2] = i % 400 == 0 ? (float)i : NAN;
+    }
+    bal_scaler scaler;
+    assert_int_equal(bal_scaler_fit(&scaler, "standard", x, COLUMNS, rows, N, NULL, NULL), BAL_OK);
+    assert_in_range(scaler.middle[0], 16, 24);
+    assert_true(scaler.middle[1] == 0);
+    assert_true(isnan(scaler.middle[2]));
+    bal_scaler_release(&scaler);
+}
+
 static void refuses_to_fit(const char *kind, int64_t n_rows, const char *const *names,
                            const char *words) {
     float x[6] = {1, NAN, 2, NAN, 3, 4};
@@ -200,6 +220,7 @@ static void saved(void **state) {
     bal_scaler scaler;
     assert_int_equal(bal_scaler_set(&scaler, "standard", 2, shift, scale, fill, NULL), BAL_OK);
     assert_ptr_not_equal(scaler.shift, shift);
+    assert_null(scaler.middle);
     bal_scaler_apply(&scaler, x, 2);
     assert_true(x[0] == 2 && x[1] == 1 && x[2] == 4 && x[3] == 2);
     bal_scaler_release(&scaler);
@@ -244,7 +265,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(standard), cmocka_unit_test(minmax),         cmocka_unit_test(none),
         cmocka_unit_test(applied),  cmocka_unit_test(extremes),       cmocka_unit_test(refusals),
-        cmocka_unit_test(saved),    cmocka_unit_test(failing_memory),
+        cmocka_unit_test(saved),    cmocka_unit_test(failing_memory), cmocka_unit_test(middle_half),
     };
     return cmocka_run_group_tests_name("scaler", tests, NULL, NULL);
 }
