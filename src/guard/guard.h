@@ -183,8 +183,9 @@ bool bal_guard_swings(const bal_guard *guard, int32_t head);
 int64_t bal_guard_incidents(const bal_guard *guard); /* so far, over the whole run */
 int32_t bal_guard_rollbacks(const bal_guard *guard);
 
-/** One line of incidents.jsonl (with the newline). */
-void bal_incident_json(const bal_incident *incident, bal_text *out);
+/** One line of incidents.jsonl (with the newline). `stage`: name of the stage under way, which the
+ *  guard does not know; "" in a run without stages, whose lines say nothing of it. */
+void bal_incident_json(const bal_incident *incident, const char *stage, bal_text *out);
 
 /** health.json: verdict ("healthy", "warned", "recovered", "stopped", "collapsed"), counts, what
  * was seen (grouped incidents), ranked hypotheses with their evidence, what was tried. `tried`
