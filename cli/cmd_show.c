@@ -21,13 +21,15 @@ static int show(const char *folder, bool json) {
     int code = EXIT_DONE;
     if (bal_run_view(folder, &summary, &err) != BAL_OK) return bal_report_error(&err);
     json_t *health = bal_run_json(folder, BAL_RUN_HEALTH);
+    json_t *incidents = bal_run_lines(folder, BAL_RUN_INCIDENTS);
     if (json) {
         code = print_json(summary);
     } else {
         printf("%s\n", bal_json_text_at(summary, "name"));
         bal_print_summary(stdout, summary);
-        bal_print_health(stdout, health);
+        bal_print_health(stdout, health, incidents);
     }
+    json_decref(incidents);
     json_decref(health);
     json_decref(summary);
     return code;

@@ -43,6 +43,15 @@ json_t *bal_run_json(const char *folder, const char *name) {
     return value;
 }
 
+json_t *bal_run_lines(const char *folder, const char *name) {
+    char *path = bal_path_join(folder, name);
+    json_t *lines = NULL;
+    if (path && bal_path_exists(path) && bal_json_read_lines(path, &lines, NULL) != BAL_OK)
+        lines = NULL;
+    bal_free(path);
+    return lines;
+}
+
 /** The name of a folder, which may hold any bytes, as text: what is not UTF-8 becomes U+FFFD. NULL
  *  when out of memory. */
 static json_t *folder_text(const char *folder) {

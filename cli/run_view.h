@@ -13,6 +13,8 @@ BAL_WARN_UNUSED bal_status bal_run_view(const char *folder, json_t **ret_summary
 
 /** A file of the folder as JSON; NULL when it is not there or cannot be read. */
 json_t *bal_run_json(const char *folder, const char *name);
+/** A file of the folder with one JSON object per line, as an array; NULL likewise. */
+json_t *bal_run_lines(const char *folder, const char *name);
 
 /** Number at object[key], NaN when there is none. */
 double bal_json_number_at(const json_t *object, const char *key);

@@ -336,16 +336,46 @@ static void print_item(FILE *out, const bal_style *style, const char *label, con
     bal_print_wrapped(out, text, bal_text_columns(label) + 4, 4);
 }
 
-static void print_seen(FILE *out, const bal_style *style, const json_t *seen) {
+static bool is_of_group(const json_t *incident, const json_t *group) {
+    static const char *const keys[] = {"detector", "head", "class"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(bal_json_text_at(incident, keys[i]), bal_json_text_at(group, keys[i])) != 0)
+            return false;
+    return true;
+}
+
+/** "stage focus, " or "stages focus, polish, " of the incidents of a group, in the order they came;
+ *  "" where there are no stages. A stage's incidents stand together. */
+static void stages_text(const json_t *incidents, const json_t *group, char *text, size_t size) {
+    const char *before = "";
+    char names[256] = "";
+    size_t used = 0, n = 0, i;
+    json_t *incident;
+    json_array_foreach(incidents, i, incident) {
+        const char *stage = bal_json_text_at(incident, "stage");
+        if (!is_of_group(incident, group) || strcmp(stage, before) == 0) continue;
+        if (used + strlen(stage) + 3 > sizeof names) break;
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s, ", stage);
+        before = stage;
+        n++;
+    }
+    text[0] = '\0';
+    if (n > 0) snprintf(text, size, "stage%s %s", n > 1 ? "s" : "", names);
+}
+
+static void print_seen(FILE *out, const bal_style *style, const json_t *seen,
+                       const json_t *incidents) {
     size_t i;
     json_t *group;
     if (json_array_size(seen) > 0) fputs("\nseen\n", out);
     json_array_foreach(seen, i, group) {
-        char text[512], times[64] = "";
+        char text[800], stages[300], times[64] = "";
         double count = bal_json_number_at(group, "count");
+        stages_text(incidents, group, stages, sizeof stages);
         if (count > 1) snprintf(times, sizeof times, " (%.0f times)", count);
-        snprintf(text, sizeof text, "epoch %.0f, %s%s", bal_json_number_at(group, "first_epoch"),
-                 bal_json_text_at(group, "message"), times);
+        snprintf(text, sizeof text, "%sepoch %.0f, %s%s", stages,
+                 bal_json_number_at(group, "first_epoch"), bal_json_text_at(group, "message"),
+                 times);
         print_item(out, style, bal_json_text_at(group, "detector"), text);
     }
 }
@@ -378,12 +408,12 @@ static void print_tried(FILE *out, const bal_style *style, const json_t *tried) 
     }
 }
 
-void bal_print_health(FILE *out, const json_t *health) {
+void bal_print_health(FILE *out, const json_t *health, const json_t *incidents) {
     bal_style style = bal_style_for(out);
     if (json_array_size(json_object_get(health, "seen")) == 0) return;
     fputs("\n", out);
     bal_print_wrapped(out, bal_json_text_at(health, "summary"), 0, 0);
-    print_seen(out, &style, json_object_get(health, "seen"));
+    print_seen(out, &style, json_object_get(health, "seen"), incidents);
     print_hypotheses(out, &style, json_object_get(health, "hypotheses"));
     print_tried(out, &style, json_object_get(health, "tried"));
 }

@@ -19,7 +19,8 @@ void bal_print_classes(FILE *out, const json_t *heads);
 void bal_print_summary(FILE *out, const json_t *summary);
 
 /** What the guard saw, what may explain it, what was tried: of a run's health.json. Nothing for a
- *  run without incidents. */
-void bal_print_health(FILE *out, const json_t *health);
+ *  run without incidents. `incidents`: the lines of incidents.jsonl, which know the stages of a run
+ *  that has them; NULL: not there. */
+void bal_print_health(FILE *out, const json_t *health, const json_t *incidents);
 
 #endif

@@ -68,13 +68,15 @@ static void write_report(bal_training *training, const bal_run_result *result, b
 }
 
 static int print_words(const bal_run_result *result) {
-    json_t *summary = NULL, *health;
+    json_t *summary = NULL;
     bal_error err = {0};
     if (bal_run_view(result->folder, &summary, &err) != BAL_OK) return bal_report_error(&err);
-    health = bal_run_json(result->folder, BAL_RUN_HEALTH);
+    json_t *health = bal_run_json(result->folder, BAL_RUN_HEALTH);
+    json_t *incidents = bal_run_lines(result->folder, BAL_RUN_INCIDENTS);
     fputs("\n", stdout);
     bal_print_summary(stdout, summary);
-    bal_print_health(stdout, health);
+    bal_print_health(stdout, health, incidents);
+    json_decref(incidents);
     json_decref(health);
     json_decref(summary);
     return EXIT_DONE;

@@ -191,8 +191,9 @@ int32_t bal_guard_rollbacks(const bal_guard *guard);
  * run that ends without is not recovered, whatever nobody found wrong with it. */
 bool bal_guard_is_upright(const bal_guard *guard);
 
-/** One line of incidents.jsonl (with the newline). */
-void bal_incident_json(const bal_incident *incident, bal_text *out);
+/** One line of incidents.jsonl (with the newline). `stage`: name of the stage under way, which the
+ *  guard does not know; "" in a run without stages, whose lines say nothing of it. */
+void bal_incident_json(const bal_incident *incident, const char *stage, bal_text *out);
 
 /** health.json: verdict ("healthy", "warned", "recovered", "stopped", "collapsed"), counts, what
  * was seen (grouped incidents), ranked hypotheses with their evidence, what was tried. `tried`

@@ -94,7 +94,7 @@ bool bal_guard_is_eligible(bal_guard *guard, const bal_eval_signals *signals);
 
 /* ---- incident.c ---- */
 
-void bal_incident_write(const bal_incident *incident, bal_json_out *out);
+void bal_incident_write(const bal_incident *incident, const char *stage, bal_json_out *out);
 /** The reverse; BAL_EFORMAT names the key that is missing or wrong. */
 bal_status bal_incident_read(bal_incident *incident, const json_t *object, bal_error *err);
 

@@ -166,7 +166,7 @@ void bal_guard_save_ledger(const bal_guard *guard, bal_text *out) {
     bal_json_out_key(&json, "kept");
     bal_json_out_array(&json);
     for (int32_t i = 0; i < ledger->n_kept; i++)
-        bal_incident_write(&ledger->kept[i], &json);
+        bal_incident_write(&ledger->kept[i], "", &json);
     bal_json_out_array_end(&json);
     bal_json_out_object_end(&json);
 }

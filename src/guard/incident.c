@@ -42,12 +42,13 @@ void bal_incident_add(bal_incident *incident, const char *name, double value) {
 
 /* ---- JSON ---- */
 
-void bal_incident_write(const bal_incident *incident, bal_json_out *out) {
+void bal_incident_write(const bal_incident *incident, const char *stage, bal_json_out *out) {
     bal_json_out_object(out);
     bal_json_out_named_string(out, "detector", incident->detector);
     bal_json_out_named_string(out, "head", incident->head);
     bal_json_out_named_string(out, "class", incident->class_name);
     bal_json_out_named_integer(out, "epoch", incident->epoch);
+    if (stage[0]) bal_json_out_named_string(out, "stage", stage);
     bal_json_out_named_integer(out, "step", incident->step);
     bal_json_out_named_integer(out, "evaluation", incident->evaluation);
     bal_json_out_named_string(out, "action", bal_guard_policy_name(incident->action));
@@ -60,10 +61,10 @@ void bal_incident_write(const bal_incident *incident, bal_json_out *out) {
     bal_json_out_object_end(out);
 }
 
-void bal_incident_json(const bal_incident *incident, bal_text *out) {
+void bal_incident_json(const bal_incident *incident, const char *stage, bal_text *out) {
     bal_json_out json;
     bal_json_out_init(&json, out, BAL_JSON_LINE);
-    bal_incident_write(incident, &json);
+    bal_incident_write(incident, stage, &json);
     bal_text_puts(out, "\n");
 }
 

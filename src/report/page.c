@@ -20,6 +20,7 @@ static const section sections[] = {
     {"results", "Results", bal_page_results},
     {"guard", "Guard", bal_page_guard},
     {"pictures", "Pictures", bal_page_pictures},
+    {"stages", "Stages", bal_page_stages},
     {"evaluations", "Evaluations", bal_page_evaluations},
     {"classes", "Worst classes", bal_page_classes},
     {"random", "Random inputs", bal_page_response},
@@ -254,7 +255,10 @@ static void write_problems(bal_page *page) {
     bal_html_close(html);
 }
 
+/** Evaluations of stages stand with these. */
 static bool is_left_out(const bal_page *page, const section *about) {
+    if (about->write == bal_page_stages) return page->n_stages == 0;
+    if (about->write == bal_page_evaluations) return page->n_stages > 0;
     if (about->write != bal_page_classes) return false;
     for (size_t i = 0; i < page->n_heads; i++)
         if (page->heads[i].has_classes) return false;

@@ -1,72 +1,104 @@
-/* The table of evaluations: every row of metrics.jsonl in the order made, those that a rollback has
- * undone struck through, and a line where it happened. Columns that say the same in every row
- * (attempt, stage) are left out. */
+/* Tables of evaluations: rows of metrics.jsonl in the order made, those that a rollback has undone
+ * struck through, and a line where it happened. Attempts get a column where they differ. */
 #include <math.h>
 #include <string.h>
 
-#include "format/json.h"
 #include "report/page_parts.h"
 
 enum { OPEN_ROWS_MAX = 30, HEAD_COLUMNS_MAX = 5 };
-
-typedef struct evaluation_table {
-    const json_t *rows;
-    size_t n;
-    bool has_attempts, has_stages, has_stage_epochs, has_lr, has_seconds;
-    bool *undone; /* [n] */
-    size_t n_columns;
-} evaluation_table;
 
 typedef struct head_column {
     const char *metric, *title;
     bal_figure (*form)(double value);
 } head_column;
 
+typedef struct head_columns {
+    head_column column[HEAD_COLUMNS_MAX];
+    size_t n;
+} head_columns;
+
+typedef struct evaluation_table {
+    const json_t *rows; /* of the whole run */
+    size_t first, end;  /* those of the table */
+    const json_t *best; /* of them; NULL: none */
+    bool has_attempts, has_stage_epochs, has_lr, has_monitor, has_seconds;
+    bool *undone;        /* [end - first] */
+    head_columns *heads; /* [page->n_heads] */
+    size_t n_columns;
+} evaluation_table;
+
 static bal_figure form_score(double value) {
     return bal_figure_fixed(value, 4);
 }
 
-static const head_column class_columns[HEAD_COLUMNS_MAX] = {
-    {"loss", "loss", bal_figure_loss},
-    {"accuracy", "accuracy", form_score},
-    {"macro_f1", "macro F1", form_score},
-    {"unique_predictions", "predicted", bal_figure_count},
-    {"most_common_share", "top class", bal_figure_share},
-};
-static const head_column value_columns[HEAD_COLUMNS_MAX] = {
-    {"loss", "loss", bal_figure_loss},
-    {"mae", "MAE", bal_figure_loss},
-    {"rmse", "RMSE", bal_figure_loss},
-    {"r2", "R²", form_score},
-};
+/* ---- columns of a head ---- */
 
-static const head_column *columns_of(const bal_page_head *head, size_t *ret_n) {
-    *ret_n = head->has_classes ? 5 : 4;
+static const head_columns class_columns = {{{"loss", "loss", bal_figure_loss},
+                                            {"accuracy", "accuracy", form_score},
+                                            {"macro_f1", "macro F1", form_score},
+                                            {"unique_predictions", "predicted", bal_figure_count},
+                                            {"most_common_share", "top class", bal_figure_share}},
+                                           5};
+static const head_columns value_columns = {{{"loss", "loss", bal_figure_loss},
+                                            {"mae", "MAE", bal_figure_loss},
+                                            {"rmse", "RMSE", bal_figure_loss},
+                                            {"r2", "R²", form_score}},
+                                           4};
+
+/** Of a binary head, whose rows have the recall of both classes: one number would hide that one of
+ *  them is lost. */
+static head_columns binary_columns(bal_page *page, json_t *figures) {
+    head_columns columns = {
+        {{"loss", "loss", bal_figure_loss}, {"balanced_accuracy", "balanced", form_score}}, 2};
+    const char *metric;
+    json_t *value;
+    json_object_foreach(figures, metric, value) {
+        size_t length = strlen(metric);
+        if (strncmp(metric, "recall[", 7) != 0 || columns.n + 1 == HEAD_COLUMNS_MAX) continue;
+        const char *title = bal_page_printf(page, "recall %.*s", (int)length - 8, metric + 7);
+        columns.column[columns.n++] = (head_column){metric, title, form_score};
+    }
+    columns.column[columns.n++] = class_columns.column[4];
+    return columns;
+}
+
+static bool has_recalls(json_t *figures) {
+    const char *metric;
+    json_t *value;
+    json_object_foreach(figures, metric, value) {
+        if (strncmp(metric, "recall[", 7) == 0) return true;
+    }
+    return false;
+}
+
+static head_columns columns_of(bal_page *page, const bal_page_head *head, const json_t *row) {
+    json_t *figures = json_object_get(json_object_get(row, "val"), head->name);
+    if (has_recalls(figures)) return binary_columns(page, figures);
     return head->has_classes ? class_columns : value_columns;
 }
 
 /* ---- what the rows hold ---- */
 
 /** Whether the rows differ in this value. */
-static bool varies(const json_t *rows, const char *key) {
-    const json_t *first = json_object_get(json_array_get(rows, 0), key);
-    for (size_t i = 1; i < json_array_size(rows); i++) {
-        const json_t *other = json_object_get(json_array_get(rows, i), key);
+static bool varies(const evaluation_table *table, const char *key) {
+    const json_t *first = json_object_get(json_array_get(table->rows, table->first), key);
+    for (size_t i = table->first + 1; i < table->end; i++) {
+        const json_t *other = json_object_get(json_array_get(table->rows, i), key);
         if (first != other && !json_equal(first, other)) return true;
     }
     return false;
 }
 
-static bool has_any(const json_t *rows, const char *key) {
-    for (size_t i = 0; i < json_array_size(rows); i++)
-        if (json_object_get(json_array_get(rows, i), key)) return true;
+static bool has_any(const evaluation_table *table, const char *key) {
+    for (size_t i = table->first; i < table->end; i++)
+        if (json_object_get(json_array_get(table->rows, i), key)) return true;
     return false;
 }
 
 /** A row is undone when a later attempt has evaluated the same epoch, or an earlier one, again. */
 static void mark_undone(evaluation_table *table) {
     double later = INFINITY, group = INFINITY, attempt = NAN;
-    for (size_t i = table->n; i-- > 0;) {
+    for (size_t i = table->end; i-- > table->first;) {
         const json_t *row = json_array_get(table->rows, i);
         double epoch = bal_page_number(row, "epoch"), own = bal_page_number(row, "attempt");
         if (own != attempt) {
@@ -74,26 +106,27 @@ static void mark_undone(evaluation_table *table) {
             group = INFINITY;
             attempt = own;
         }
-        table->undone[i] = later <= epoch;
+        table->undone[i - table->first] = later <= epoch;
         if (epoch < group) group = epoch;
     }
 }
 
-static bool study(bal_page *page, evaluation_table *table) {
-    *table = (evaluation_table){
-        .rows = page->rows,
-        .n = json_array_size(page->rows),
-        .has_attempts = varies(page->rows, "attempt"),
-        .has_stages = varies(page->rows, "stage"),
-        .has_stage_epochs = has_any(page->rows, "stage_epoch"),
-        .has_lr = has_any(page->rows, "lr"),
-        .has_seconds = has_any(page->rows, "seconds"),
-    };
-    table->undone = bal_arena_alloc(&page->arena, table->n, sizeof *table->undone);
-    if (!table->undone) {
+static bool study(bal_page *page, size_t first, size_t end, const json_t *best,
+                  evaluation_table *table) {
+    *table = (evaluation_table){.rows = page->rows, .first = first, .end = end, .best = best};
+    table->has_attempts = varies(table, "attempt");
+    table->has_stage_epochs = has_any(table, "stage_epoch");
+    table->has_lr = has_any(table, "lr");
+    table->has_seconds = has_any(table, "seconds");
+    table->has_monitor = page->n_heads > 1 && has_any(table, "monitor");
+    table->undone = bal_arena_alloc(&page->arena, end - first, sizeof *table->undone);
+    table->heads = bal_arena_alloc(&page->arena, page->n_heads, sizeof *table->heads);
+    if (!table->undone || !table->heads) {
         page->no_memory = true;
         return false;
     }
+    for (size_t h = 0; h < page->n_heads; h++)
+        table->heads[h] = columns_of(page, &page->heads[h], json_array_get(page->rows, first));
     if (table->has_attempts) mark_undone(table);
     return true;
 }
@@ -119,15 +152,15 @@ static void write_titles(bal_page *page, evaluation_table *table) {
         bool shown;
     } before[] = {
         {"epoch", true},
+        {"of run", table->has_stage_epochs},
         {"step", true},
         {"attempt", table->has_attempts},
-        {"stage", table->has_stages},
-        {"of stage", table->has_stage_epochs},
         {"lr", table->has_lr},
         {"train loss", true},
+        {"monitor", table->has_monitor},
     };
     bool several = page->n_heads > 1;
-    size_t rows = several ? 2 : 1, n;
+    size_t rows = several ? 2 : 1;
     bal_html_open(html, "thead", NULL);
     bal_html_open(html, "tr", NULL);
     table->n_columns = 0;
@@ -137,11 +170,11 @@ static void write_titles(bal_page *page, evaluation_table *table) {
         table->n_columns++;
     }
     for (size_t h = 0; h < page->n_heads; h++) {
-        const head_column *columns = columns_of(&page->heads[h], &n);
-        table->n_columns += n;
-        if (several) write_title(page, page->heads[h].name, "group", n, 1);
-        for (size_t i = 0; !several && i < n; i++)
-            write_title(page, columns[i].title, "number", 1, 1);
+        const head_columns *columns = &table->heads[h];
+        table->n_columns += columns->n;
+        if (several) write_title(page, page->heads[h].name, "group", columns->n, 1);
+        for (size_t i = 0; !several && i < columns->n; i++)
+            write_title(page, columns->column[i].title, "number", 1, 1);
     }
     if (table->has_seconds) write_title(page, "time", "number", 1, rows);
     write_title(page, "", NULL, 1, rows);
@@ -150,9 +183,9 @@ static void write_titles(bal_page *page, evaluation_table *table) {
     if (several) {
         bal_html_open(html, "tr", NULL);
         for (size_t h = 0; h < page->n_heads; h++) {
-            const head_column *columns = columns_of(&page->heads[h], &n);
-            for (size_t i = 0; i < n; i++)
-                write_title(page, columns[i].title, "number", 1, 1);
+            const head_columns *columns = &table->heads[h];
+            for (size_t i = 0; i < columns->n; i++)
+                write_title(page, columns->column[i].title, "number", 1, 1);
         }
         bal_html_close(html);
     }
@@ -161,20 +194,12 @@ static void write_titles(bal_page *page, evaluation_table *table) {
 
 /* ---- rows ---- */
 
-/** Stages have names, attempts numbers. */
-static void write_word(bal_page *page, const json_t *value) {
-    if (json_is_string(value))
-        bal_html_element(&page->html, "td", "number", json_string_value(value));
-    else
-        bal_page_cell(page,
-                      bal_figure_short(json_is_number(value) ? json_number_value(value) : NAN));
-}
-
 static void write_remark(bal_page *page, const evaluation_table *table, size_t i) {
     bal_html *html = &page->html;
     const json_t *row = json_array_get(table->rows, i);
     bal_html_open(html, "td", "remark");
-    if (row == page->best) bal_html_element(html, "span", "badge good", "best");
+    if (row == table->best) bal_html_element(html, "span", "badge good", "best");
+    if (row == page->best && page->n_stages > 0) bal_html_say(html, " the model");
     if (json_is_false(json_object_get(row, "eligible"))) {
         const char *reason = bal_page_text(row, "ineligible_reason");
         bal_html_element(html, "span", "badge bad", "not eligible");
@@ -186,20 +211,24 @@ static void write_remark(bal_page *page, const evaluation_table *table, size_t i
 static void write_row(bal_page *page, const evaluation_table *table, size_t i) {
     bal_html *html = &page->html;
     const json_t *row = json_array_get(table->rows, i);
-    bal_html_open(html, "tr", row == page->best ? "best" : table->undone[i] ? "undone" : NULL);
+    bal_html_open(html, "tr",
+                  row == table->best                ? "best"
+                  : table->undone[i - table->first] ? "undone"
+                                                    : NULL);
+    if (table->has_stage_epochs)
+        bal_page_cell(page, bal_figure_short(bal_page_number(row, "stage_epoch")));
     bal_page_cell(page, bal_figure_short(bal_page_number(row, "epoch")));
     bal_page_cell(page, bal_figure_count(bal_page_number(row, "step")));
-    if (table->has_attempts) write_word(page, json_object_get(row, "attempt"));
-    if (table->has_stages) write_word(page, json_object_get(row, "stage"));
-    if (table->has_stage_epochs) write_word(page, json_object_get(row, "stage_epoch"));
+    if (table->has_attempts) bal_page_cell(page, bal_figure_short(bal_page_number(row, "attempt")));
     if (table->has_lr) bal_page_cell(page, bal_figure_short(bal_page_number(row, "lr")));
     bal_page_cell(page, bal_figure_loss(bal_page_number(json_object_get(row, "train"), "loss")));
+    if (table->has_monitor) bal_page_cell(page, form_score(bal_page_number(row, "monitor")));
     for (size_t h = 0; h < page->n_heads; h++) {
-        size_t n;
-        const head_column *columns = columns_of(&page->heads[h], &n);
         const json_t *figures = json_object_get(json_object_get(row, "val"), page->heads[h].name);
-        for (size_t c = 0; c < n; c++)
-            bal_page_cell(page, columns[c].form(bal_page_number(figures, columns[c].metric)));
+        for (size_t c = 0; c < table->heads[h].n; c++) {
+            const head_column *column = &table->heads[h].column[c];
+            bal_page_cell(page, column->form(bal_page_number(figures, column->metric)));
+        }
     }
     if (table->has_seconds)
         bal_page_cell(page, bal_figure_duration(bal_page_number(row, "seconds")));
@@ -231,7 +260,7 @@ static void write_table(bal_page *page, evaluation_table *table) {
     bal_html_open(html, "table", "log");
     write_titles(page, table);
     bal_html_open(html, "tbody", NULL);
-    for (size_t i = 0; i < table->n; i++) {
+    for (size_t i = table->first; i < table->end; i++) {
         const json_t *row = json_array_get(table->rows, i);
         const json_t *before = json_array_get(table->rows, i > 0 ? i - 1 : 0);
         if (bal_page_number(row, "attempt") > bal_page_number(before, "attempt"))
@@ -243,60 +272,29 @@ static void write_table(bal_page *page, evaluation_table *table) {
     bal_html_close(html);
 }
 
-/** A row per stage: how long it took, and the best that it came to. */
-static void write_stages(bal_page *page) {
-    static const char *const titles[] = {"stage", "epochs", "steps", "best epoch", "value", "of"};
+void bal_page_evaluation_table(bal_page *page, size_t first, size_t end, const json_t *best,
+                               size_t open_max) {
     bal_html *html = &page->html;
-    const json_t *stages = json_object_get(page->summary, "stages");
-    if (json_array_size(stages) == 0) return;
-    bal_html_element(html, "p", NULL,
-                     "Each stage starts from the best of the one before, or from what its "
-                     "init_from says; its epochs count from 1.");
-    bal_html_open(html, "div", "scroll");
-    bal_html_open(html, "table", "log");
-    bal_html_open(html, "thead", NULL);
-    bal_html_open(html, "tr", NULL);
-    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
-        write_title(page, titles[i], "number", 1, 1);
-    bal_html_close(html);
-    bal_html_close(html);
-    bal_html_open(html, "tbody", NULL);
-    for (size_t i = 0; i < json_array_size(stages); i++) {
-        const json_t *stage = json_array_get(stages, i);
-        const json_t *monitor = json_object_get(stage, "monitor");
-        double best = bal_page_number(stage, "best_epoch");
-        bal_html_open(html, "tr", NULL);
-        write_word(page, json_object_get(stage, "name"));
-        bal_page_cell(page, bal_figure_count(bal_page_number(stage, "epochs")));
-        bal_page_cell(page, bal_figure_count(bal_page_number(stage, "steps")));
-        bal_page_cell(page, bal_figure_short(best > 0 ? best : NAN));
-        bal_page_cell(page, bal_figure_fixed(bal_page_number(monitor, "value"), 4));
-        write_word(page, json_object_get(monitor, "name"));
-        bal_html_close(html);
+    evaluation_table table;
+    if (!study(page, first, end, best, &table)) return;
+    bool is_long = end - first > open_max;
+    if (is_long) {
+        bal_html_open(html, "details", NULL);
+        bal_html_element(html, "summary", NULL,
+                         bal_page_printf(page, "All %zu evaluations", end - first));
     }
-    bal_html_close(html);
-    bal_html_close(html);
-    bal_html_close(html);
+    write_table(page, &table);
+    if (is_long) bal_html_close(html);
 }
 
 void bal_page_evaluations(bal_page *page) {
     bal_html *html = &page->html;
-    evaluation_table table;
     if (json_array_size(page->rows) == 0) {
         bal_html_element(html, "p", "note", "There is no evaluation on record.");
         return;
     }
-    if (!study(page, &table)) return;
     bal_html_element(html, "p", NULL,
                      "Each row is one evaluation of the validation rows; training loss is the mean "
                      "since the one before, with class weights and dropout.");
-    write_stages(page);
-    bool is_long = table.n > OPEN_ROWS_MAX;
-    if (is_long) {
-        bal_html_open(html, "details", NULL);
-        bal_html_element(html, "summary", NULL,
-                         bal_page_printf(page, "All %zu evaluations", table.n));
-    }
-    write_table(page, &table);
-    if (is_long) bal_html_close(html);
+    bal_page_evaluation_table(page, 0, json_array_size(page->rows), page->best, OPEN_ROWS_MAX);
 }

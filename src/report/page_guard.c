@@ -82,7 +82,9 @@ static void write_incident(bal_page *page, const json_t *incident) {
     const char *head = bal_page_text(incident, "head"),
                *class_name = bal_page_text(incident, "class");
     bal_html_open(html, "li", tone_of(incident));
+    const char *stage = bal_page_text(incident, "stage");
     bal_html_open(html, "div", "when");
+    if (stage[0]) bal_html_printf(html, "stage ‘%s’, ", stage);
     bal_html_printf(html, "epoch %s, step %s",
                     bal_figure_short(bal_page_number(incident, "epoch")).text,
                     bal_figure_count(bal_page_number(incident, "step")).text);

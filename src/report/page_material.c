@@ -165,6 +165,25 @@ static bal_status read_lines(bal_page *page, const char *name, json_t *rows, bal
 
 /* ---- what follows from the files ---- */
 
+static bal_status read_plans(bal_page *page, const bal_recipe *recipe, bal_error *err) {
+    size_t n = (size_t)recipe->n_stages;
+    page->plans = bal_arena_alloc(&page->arena, n, sizeof *page->plans);
+    if (!page->plans) return bal_fail_memory(err, n * sizeof *page->plans);
+    for (; page->n_plans < n; page->n_plans++) {
+        const bal_recipe_stage *stage = &recipe->stages[page->n_plans];
+        page->plans[page->n_plans] = (bal_page_plan){
+            .name = bal_page_printf(page, "%s", stage->name),
+            .monitor = bal_page_printf(page, "%s", stage->recipe->monitor),
+            .from_stage = stage->from < 0 ? "" : page->plans[stage->from].name,
+            .from_file = bal_page_printf(page, "%s", stage->recipe->model.init_from),
+            .epochs = stage->recipe->train.epochs,
+            .patience = stage->recipe->stop.patience,
+        };
+        page->epochs_planned += stage->recipe->train.epochs;
+    }
+    return BAL_OK;
+}
+
 static bal_status read_recipe(bal_page *page, bal_error *err) {
     bal_error why = {0};
     bal_recipe *recipe = NULL;
@@ -177,9 +196,10 @@ static bal_status read_recipe(bal_page *page, bal_error *err) {
     if (status != BAL_OK) return forgive(page, BAL_RUN_RESOLVED, status, &why, err);
     page->name = bal_page_printf(page, "%s", recipe->name);
     page->monitor = bal_page_printf(page, "%s", recipe->monitor);
-    page->epochs_planned = recipe->train.epochs;
+    page->epochs_planned = recipe->n_stages > 0 ? 0 : recipe->train.epochs;
+    status = read_plans(page, recipe, err);
     bal_recipe_free(recipe);
-    return BAL_OK;
+    return status;
 }
 
 /** Wherever heads are named: in the figures of the end, in the last row of the log, or, before the
@@ -206,20 +226,35 @@ static bal_status find_heads(bal_page *page, bal_error *err) {
     return BAL_OK;
 }
 
-/** The row that the model is from: the best eligible one, the first of equals, as the trainer
- *  has it. */
-static void find_best(bal_page *page) {
+/** The best eligible one of rows [first, end), the first of equals, as the trainer has it. */
+static const json_t *best_of(const bal_page *page, const char *monitor, size_t first, size_t end) {
     bal_metric_path path;
-    if (bal_metric_path_parse(page->monitor, &path, NULL) != BAL_OK) return;
+    if (bal_metric_path_parse(monitor, &path, NULL) != BAL_OK) return NULL;
     int better = bal_metric_path_better(&path) > 0 ? 1 : -1;
+    const json_t *found = NULL;
     double best = NAN;
-    for (size_t i = 0; i < json_array_size(page->rows); i++) {
+    for (size_t i = first; i < end; i++) {
         const json_t *row = json_array_get(page->rows, i);
         double value = bal_page_number(row, "monitor");
         if (!json_is_true(json_object_get(row, "eligible")) || isnan(value)) continue;
         if (!isnan(best) && better * value <= better * best) continue;
         best = value;
-        page->best = row;
+        found = row;
+    }
+    return found;
+}
+
+/** The row that the model is from: of the last stage that has one. Stages may watch different
+ *  metrics, whose values do not compare. */
+static void find_best(bal_page *page) {
+    if (page->n_stages == 0)
+        page->best = best_of(page, page->monitor, 0, json_array_size(page->rows));
+    for (size_t i = 0; i < page->n_stages; i++) {
+        bal_page_stage *stage = &page->stages[i];
+        stage->best = best_of(page, stage->monitor, stage->first, stage->end);
+        if (!stage->best) continue;
+        page->best = stage->best;
+        page->monitor = stage->monitor;
     }
 }
 
@@ -290,6 +325,7 @@ bal_status bal_page_open(bal_page *page, const char *folder, bal_error *err) {
     BAL_TRY(read_lines(page, BAL_RUN_INCIDENTS, page->incidents, err));
     name_run(page);
     BAL_TRY(find_heads(page, err));
+    BAL_TRY(bal_page_find_stages(page, err));
     find_best(page);
     miss_files(page);
     return page->no_memory ? bal_fail_memory(err, 0) : BAL_OK;

@@ -22,6 +22,22 @@ typedef struct bal_page_head {
     bool has_classes;
 } bal_page_head;
 
+/** A stage as the recipe plans it. */
+typedef struct bal_page_plan {
+    const char *name, *monitor;
+    const char *from_stage, *from_file; /* one of them or none: new weights */
+    int64_t epochs, patience;
+} bal_page_plan;
+
+/** A stage that was begun. */
+typedef struct bal_page_stage {
+    const char *name, *monitor;
+    const bal_page_plan *plan; /* NULL: the recipe cannot be read */
+    const json_t *figures;     /* of summary.json; NULL: none yet */
+    size_t first, end;         /* its rows; 0, 0: none */
+    const json_t *best;        /* one of them; NULL: none was eligible */
+} bal_page_stage;
+
 typedef struct bal_page {
     const char *folder; /* as given */
     bal_arena arena;
@@ -36,8 +52,12 @@ typedef struct bal_page {
     /* ---- what follows from them ---- */
     const char *place;          /* last part of the folder's path */
     const char *name, *monitor; /* "" when unknown */
-    int64_t epochs_planned;     /* 0: unknown */
-    bal_page_head *heads;       /* in the order of the recipe */
+    int64_t epochs_planned;     /* of all stages; 0: unknown */
+    bal_page_plan *plans;       /* of the recipe's stages */
+    size_t n_plans;
+    bal_page_stage *stages; /* in the order begun; none: the recipe has no stages */
+    size_t n_stages;
+    bal_page_head *heads; /* in the order of the recipe */
     size_t n_heads;
     const json_t *best; /* the row of metrics.jsonl that the model is from; NULL: none */
 
@@ -69,6 +89,11 @@ double bal_page_number(const json_t *object, const char *key);
 /** Text at object[key]; "" when there is none. */
 const char *bal_page_text(const json_t *object, const char *key);
 
+/* ---- page_stages.c ---- */
+
+/** The stages of the rows and the summary; their best rows are left to be found. */
+BAL_WARN_UNUSED bal_status bal_page_find_stages(bal_page *page, bal_error *err);
+
 /* ---- page_verdict.c ---- */
 
 /** How a run came out, in the word and the colour that stand at the top. */
@@ -90,11 +115,16 @@ const char *bal_page_no_better(bal_page *page, const bal_page_head *head);
 void bal_page_results(bal_page *page);
 void bal_page_guard(bal_page *page);
 void bal_page_pictures(bal_page *page);
+void bal_page_stages(bal_page *page);
 void bal_page_evaluations(bal_page *page);
 void bal_page_classes(bal_page *page);
 void bal_page_response(bal_page *page);
 void bal_page_recipe(bal_page *page);
 void bal_page_machine(bal_page *page);
+
+/** Rows [first, end) of the log as a table, folded when they are more than `open_max`. */
+void bal_page_evaluation_table(bal_page *page, size_t first, size_t end, const json_t *best,
+                               size_t open_max);
 
 /** An element with a number in it: `td` of class "number". */
 void bal_page_cell(bal_page *page, bal_figure figure);

@@ -105,6 +105,7 @@ const char *const bal_page_style[] = {
     ".pairs span{padding:.1rem .5rem;border-radius:6px;background:var(--shade);font-size:.8rem;"
     "font-variant-numeric:tabular-nums}\n"
     ".pairs b{font-weight:400;color:var(--soft)}\n"
+    ".incidents{padding-left:1.3rem;font-size:.92rem}\n"
     ".hypotheses{padding-left:1.3rem}\n.hypotheses li{margin-bottom:1rem}\n"
     ".hypotheses p{margin:.15rem 0}\n",
 

@@ -260,6 +260,32 @@ static void write_monitor(const bal_trainer *trainer, int32_t stage, bal_json_ou
     bal_json_out_object_end(out);
 }
 
+/** {"stage": NAME}, {"file": PATH}, or null for new weights. */
+static void write_start(const bal_trainer *trainer, int32_t stage, bal_json_out *out) {
+    const bal_recipe_stage *about = &trainer->whole->stages[stage];
+    const char *file = about->recipe->model.init_from;
+    bal_json_out_key(out, "from");
+    if (about->from < 0 && !file[0]) {
+        bal_json_out_string(out, NULL);
+        return;
+    }
+    bal_json_out_object(out);
+    if (about->from >= 0)
+        bal_json_out_named_string(out, "stage", trainer->whole->stages[about->from].name);
+    else
+        bal_json_out_named_string(out, "file", file);
+    bal_json_out_object_end(out);
+}
+
+/** Why a stage ended: "epochs" (all done), "patience", or what became of the run in it. */
+static const char *end_of(const bal_trainer *trainer, int32_t stage) {
+    if (stage == trainer->state.stage && trainer->outcome != BAL_OUTCOME_DONE)
+        return bal_outcome_name(trainer->outcome);
+    bool all = bal_trainer_stage_result(trainer, stage).epochs >=
+               trainer->whole->stages[stage].recipe->train.epochs;
+    return all ? "epochs" : "patience";
+}
+
 /** The stages begun so far; nothing for a recipe without. Their epochs count from 1 each. */
 static void write_stages(const bal_trainer *trainer, bal_json_out *out) {
     int64_t step = 0;
@@ -270,10 +296,12 @@ static void write_stages(const bal_trainer *trainer, bal_json_out *out) {
         bal_stage_result result = bal_trainer_stage_result(trainer, i);
         bal_json_out_object(out);
         bal_json_out_named_string(out, "name", trainer->whole->stages[i].name);
+        write_start(trainer, i, out);
         bal_json_out_named_integer(out, "epochs", result.epochs);
         bal_json_out_named_integer(out, "steps", result.step - step);
         bal_json_out_named_integer(out, "best_epoch", result.best_epoch);
         write_monitor(trainer, i, out);
+        bal_json_out_named_string(out, "end", end_of(trainer, i));
         bal_json_out_object_end(out);
         step = result.step;
     }

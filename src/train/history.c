@@ -168,7 +168,7 @@ bal_status bal_trainer_write_incidents(bal_trainer *trainer, const bal_incident 
                                        int32_t n, bal_error *err) {
     bal_text lines = {0};
     for (int32_t i = 0; i < n; i++)
-        bal_incident_json(&incidents[i], &lines);
+        bal_incident_json(&incidents[i], bal_trainer_stage_name(trainer), &lines);
     return bal_run_folder_append(trainer->folder, BAL_RUN_INCIDENTS, &lines,
                                  &trainer->log_size[BAL_LOG_INCIDENTS], err);
 }

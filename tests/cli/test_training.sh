@@ -74,6 +74,27 @@ a_stage_that_is_stopped_ends_the_run_with_4() {
     ballast 4 train recipe.yaml --run run --threads 1
     json run/summary.json 'o["status"] == "stopped" and len(o["stages"]) == 2 and o["epochs"] == 5'
     never_says out 'stage never'
+    says out 'rule: stage fine, epoch 5, '
+    tail -n 1 run/incidents.jsonl >last
+    json last 'o["stage"] == "fine" and o["epoch"] == 5'
+    ballast 0 show run
+    says out 'rule: stage fine, epoch 5, '
+    says run/report.html 'stage ‘fine’, epoch 5, step'
+}
+
+incidents_name_their_stages() {
+    make_rows 200 >rows.csv
+    make_recipe 'guard: {policy: warn, rules: ["val.label.loss > 0 after 2"]}' 'stages:' \
+        '  - {name: broad, train: {epochs: 3}}' '  - {name: fine, train: {epochs: 4}}'
+    ballast 0 train recipe.yaml --run run --threads 1
+    says out 'rule: stages broad, fine, epoch 3, '
+    ballast 0 show run
+    says out 'rule: stages broad, fine, epoch 3, '
+    make_recipe 'guard: {policy: warn, rules: ["val.label.loss > 0 after 2"]}'
+    ballast 0 train recipe.yaml --run plain --threads 1
+    says out 'rule: epoch 3, '
+    never_says plain/incidents.jsonl '"stage"'
+    never_says plain/report.html 'stage ‘'
 }
 
 overrides_and_quotes() {
@@ -297,7 +318,7 @@ plots_are_drawn() {
 
 run_cases train_leaves_what_the_contract_names train_prints_rows_and_a_summary \
     train_json_is_one_object stages_are_shown_one_after_the_other \
-    a_stage_that_is_stopped_ends_the_run_with_4 overrides_and_quotes run_folders_are_numbered_and_never_overwritten \
+    a_stage_that_is_stopped_ends_the_run_with_4 incidents_name_their_stages overrides_and_quotes run_folders_are_numbered_and_never_overwritten \
     folders_of_any_name narrow_terminals closed_files_are_no_files_to_write_to show_tells_what_happened \
     runs_come_best_first \
     resume_of_a_complete_run_gives_its_summary_again a_guard_that_stops_ends_with_4 \

@@ -365,8 +365,8 @@ static void decisions_are_equal(const bal_decision *a, const bal_decision *b) {
     assert_int_equal(a->n_incidents, b->n_incidents);
     for (int32_t i = 0; i < a->n_incidents; i++) {
         bal_text left = {0}, right = {0};
-        bal_incident_json(&a->incidents[i], &left);
-        bal_incident_json(&b->incidents[i], &right);
+        bal_incident_json(&a->incidents[i], "", &left);
+        bal_incident_json(&b->incidents[i], "", &right);
         assert_string_equal(left.data, right.data);
         bal_text_release(&left);
         bal_text_release(&right);

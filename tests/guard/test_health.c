@@ -238,13 +238,16 @@ static void incident_lines(void **state) {
     lab_init(&lab, &setup);
     bal_decision decision = lab_step(&lab, NAN, 3);
     bal_text line = {0};
-    bal_incident_json(&decision.incidents[0], &line);
+    bal_incident_json(&decision.incidents[0], "", &line);
     assert_string_equal(
         line.data,
         "{\"detector\": \"nonfinite\", \"head\": \"\", \"class\": \"\", \"epoch\": 0, \"step\": 0, "
         "\"evaluation\": 0, \"action\": \"warn\", \"message\": \"the loss of one step is not a "
         "finite number; the step was skipped, the weights are unharmed\", \"evidence\": "
         "{\"loss\": \"NaN\", \"grad_norm\": 3.0, \"skipped_steps\": 1.0, \"window\": 20.0}}\n");
+    bal_text_clear(&line);
+    bal_incident_json(&decision.incidents[0], "polish", &line);
+    assert_non_null(strstr(line.data, "\"epoch\": 0, \"stage\": \"polish\", \"step\": 0, "));
     bal_text_release(&line);
     lab_release(&lab);
 }

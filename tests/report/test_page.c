@@ -357,36 +357,132 @@ static void evaluations_show_what_was_undone(void **state) {
     never_says(">stage<");
 }
 
-static void stages_and_heads_get_columns(void **state) {
+static void heads_get_columns(void **state) {
     drop("summary.json");
     put("metrics.jsonl",
-        "{\"epoch\": 1, \"stage\": \"warm <1>\", \"val\": {\"kind\": {\"accuracy\": 0.5},"
-        " \"size\": {\"rmse\": 2.5, \"mae\": 1.5}}, \"monitor\": 1, \"eligible\": true}\n"
-        "{\"epoch\": 2, \"stage\": \"whole\", \"val\": {\"kind\": {\"accuracy\": 0.5},"
-        " \"size\": {\"rmse\": 1.75, \"mae\": 1.25}}, \"monitor\": 2, \"eligible\": true}\n");
+        "{\"epoch\": 1, \"val\": {\"kind\": {\"accuracy\": 0.5}, \"size\": {\"rmse\": 2.5,"
+        " \"mae\": 1.5}, \"side\": {\"accuracy\": 0.5, \"balanced_accuracy\": 0.4375,"
+        " \"recall[low <1>]\": 0.875, \"recall[high]\": 0.0}}, \"monitor\": 0.0625,"
+        " \"eligible\": true}\n"
+        "{\"epoch\": 2, \"val\": {\"kind\": {\"accuracy\": 0.5}, \"size\": {\"rmse\": 1.75,"
+        " \"mae\": 1.25}, \"side\": {\"accuracy\": 0.5}}, \"monitor\": 2, \"eligible\": true}\n");
     make_page();
     in_order((const char *[]){"<h3>kind</h3>", ">Accuracy<", "<h3>size</h3>", ">MAE<", "1.2500",
-                              ">RMSE<", "1.7500", ">stage<", "colspan=\"5\">kind<",
-                              "colspan=\"4\">size<", "warm &lt;1&gt;", ">whole<", NULL});
+                              ">RMSE<", "1.7500", ">monitor<", "colspan=\"5\">kind<",
+                              "colspan=\"4\">size<", "colspan=\"5\">side<", ">balanced<",
+                              ">recall low &lt;1&gt;<", ">recall high<", ">0.0625<", ">0.4375<",
+                              ">0.8750<", ">0.0000<", NULL});
     never_says(">attempt<");
+    never_says(">of run<");
 }
 
-static void stages_have_a_table_of_their_own(void **state) {
-    put("summary.json", "{\"name\": \"r\", \"status\": \"ok\", \"epochs\": 3, \"best_epoch\": 3,"
-                        " \"monitor\": {\"name\": \"val.kind.mcc\", \"value\": 0.75}, \"stages\":"
-                        " [{\"name\": \"<b>\", \"epochs\": 1, \"steps\": 4000, \"best_epoch\": 0,"
-                        " \"monitor\": {\"name\": \"val.kind.accuracy\", \"value\": \"NaN\"}},"
-                        " {\"name\": \"whole\", \"epochs\": 2, \"steps\": 8, \"best_epoch\": 2,"
-                        " \"monitor\": {\"name\": \"val.kind.mcc\", \"value\": 0.75}}]}");
-    put("metrics.jsonl",
-        "{\"epoch\": 1, \"stage\": \"<b>\", \"stage_epoch\": 1, \"val\": {\"kind\":"
-        " {\"accuracy\": 0.5}}}\n"
-        "{\"epoch\": 3, \"stage\": \"whole\", \"stage_epoch\": 2, \"val\": {\"kind\":"
-        " {\"accuracy\": 0.5}}}\n");
+/* The first watches an error, the second a score: their values do not compare. */
+#define STAGED_RECIPE                                                                              \
+    "name: x\ndata: {kind: simulated, simulator: {name: hand_landmarks}}\n"                        \
+    "model: {kind: mlp, hidden: [4]}\nheads: [{name: label, kind: classes}]\n"                     \
+    "optimizer: {kind: adam, lr: 0.001}\nstages:\n"                                                \
+    "  - {name: warm, train: {epochs: 40}, monitor: val.label.log_loss, stop: {patience: 9}}\n"    \
+    "  - {name: whole, train: {epochs: 2}, monitor: val.label.accuracy}\n"                         \
+    "  - {name: last, init_from: warm, train: {epochs: 7}, monitor: val.label.accuracy}\n"
+
+#define STAGED_ROW(epoch, stage, of_stage, attempt, monitor)                                       \
+    "{\"epoch\": " epoch ", \"step\": 10, \"attempt\": " attempt ", \"stage\": \"" stage           \
+    "\", \"stage_epoch\": " of_stage                                                               \
+    ", \"val\": {\"label\": {\"accuracy\": 0.5}}, \"monitor\": " monitor ", \"eligible\": true}\n"
+
+#define STAGED_INCIDENT(stage, message)                                                            \
+    "{\"detector\": \"swing\", \"head\": \"\", \"class\": \"\", \"epoch\": 3, \"stage\": \"" stage \
+    "\", \"step\": 1, \"evaluation\": 1, \"action\": \"warn\", \"message\": \"" message            \
+    "\", \"evidence\": {}}\n"
+
+static void put_staged(void) {
+    bal_text rows = {0};
+    for (int i = 1; i <= 16; i++)
+        bal_text_printf(&rows,
+                        "{\"epoch\": %d, \"stage\": \"warm\", \"stage_epoch\": %d, \"attempt\": 0,"
+                        " \"val\": {\"label\": {\"accuracy\": 0.5}}, \"monitor\": %d,"
+                        " \"eligible\": true}\n",
+                        i, i, i == 7 ? 3 : 90);
+    bal_text_puts(&rows, STAGED_ROW("17", "whole", "1", "1", "0.25"));
+    bal_text_puts(&rows, STAGED_ROW("18", "whole", "2", "1", "0.5"));
+    bal_text_puts(&rows, STAGED_ROW("19", "last", "1", "1", "0.125"));
+    put("metrics.jsonl", rows.data);
+    bal_text_release(&rows);
+    put("recipe.resolved.yaml", STAGED_RECIPE);
+    put("incidents.jsonl", STAGED_INCIDENT("whole", "of <whole>") STAGED_INCIDENT("last", "a")
+                               STAGED_INCIDENT("last", "b") STAGED_INCIDENT("last", "c")
+                                   STAGED_INCIDENT("last", "d") STAGED_INCIDENT("last", "e")
+                                       STAGED_INCIDENT("last", "f") STAGED_INCIDENT("last", "g"));
+}
+
+static void each_stage_has_its_table(void **state) {
+    put_staged();
+    put("summary.json",
+        "{\"name\": \"r\", \"status\": \"stopped\", \"epochs\": 19, \"best_epoch\": 19,"
+        " \"monitor\": {\"name\": \"val.label.accuracy\", \"value\": 0.125}, \"stages\":"
+        " [{\"name\": \"warm\", \"from\": {\"file\": \"a&b.safetensors\"}, \"epochs\": 16,"
+        " \"best_epoch\": 7, \"monitor\": {\"name\": \"val.label.log_loss\", \"value\": 3.0},"
+        " \"end\": \"patience\"},"
+        " {\"name\": \"whole\", \"from\": {\"stage\": \"warm\"}, \"epochs\": 2, \"best_epoch\": 2,"
+        " \"monitor\": {\"name\": \"val.label.accuracy\", \"value\": 0.5}, \"end\": \"epochs\"},"
+        " {\"name\": \"last\", \"from\": null, \"epochs\": 1, \"best_epoch\": 1, \"monitor\":"
+        " {\"name\": \"val.label.accuracy\", \"value\": 0.125}, \"end\": \"stopped\"}]}");
     make_page();
-    in_order((const char *[]){">best epoch<", "&lt;b&gt;", "4\u202f000", "val.kind.accuracy",
-                              ">whole<", "0.7500", "val.kind.mcc", ">of stage<", "&lt;b&gt;",
-                              ">whole</td><td class=\"number\">2</td>", NULL});
+    in_order((const char *[]){
+        ">Stages</h2>",
+        "<h3>warm</h3>",
+        "It started from a&amp;b.safetensors.",
+        "It ended early, after 9 evaluations without an improvement.",
+        ">16<",
+        "of 40 planned",
+        ">7<",
+        "epoch 7 of the run",
+        "val.label.log_loss",
+        ">3.0000<",
+        "the guard saw nothing",
+        "<details>",
+        "All 16 evaluations",
+        ">of run<",
+        "<tr class=\"best\"><td class=\"number\">7</td><td class=\"number\">7</td>",
+        ">best<",
+        "</details>",
+        "<h3>whole</h3>",
+        "It started from the best weights of stage ‘warm’.",
+        "It ended when its epochs were done.",
+        "of 2 planned",
+        "epoch 18 of the run",
+        "val.label.accuracy",
+        ">0.5000<",
+        "of &lt;whole&gt;",
+        "rolled back",
+        "<tr class=\"best\"><td class=\"number\">2</td><td class=\"number\">18</td>",
+        "<h3>last</h3>",
+        "It started from new weights.",
+        "The guard stopped the run in it",
+        ">7<",
+        "And 1 more incident.",
+        "<tr class=\"best\"><td class=\"number\">1</td><td class=\"number\">19</td>",
+        "best</span> the model",
+        NULL});
+    never_says(">Evaluations<");
+    never_says("All 2 evaluations");
+}
+
+/* Before the end, the recipe and the rows say it. */
+static void stages_of_a_run_that_has_not_ended(void **state) {
+    put_staged();
+    drop("summary.json");
+    drop("health.json");
+    make_page();
+    says("after 19 of 49 epochs");
+    says("Best val.label.accuracy: 0.1250, at epoch 19.");
+    in_order((const char *[]){"<h3>warm</h3>", "new weights", "It ended early, after 9", ">16<",
+                              ">7<", ">3.0000<", "<h3>whole</h3>", "of stage ‘warm’",
+                              "its epochs were done", "<h3>last</h3>", "of stage ‘warm’",
+                              "It had not ended when this page was made.", "of 7 planned", NULL});
+    drop("recipe.resolved.yaml");
+    make_page();
+    in_order((const char *[]){"<h3>warm</h3>", ">16<", "<h3>whole</h3>", "<h3>last</h3>", NULL});
 }
 
 static void many_evaluations_are_folded(void **state) {
@@ -646,8 +742,9 @@ int main(void) {
         CASE(nothing_breaks_out),
         CASE(pictures_are_those_of_the_folder),
         CASE(evaluations_show_what_was_undone),
-        CASE(stages_and_heads_get_columns),
-        CASE(stages_have_a_table_of_their_own),
+        CASE(heads_get_columns),
+        CASE(each_stage_has_its_table),
+        CASE(stages_of_a_run_that_has_not_ended),
         CASE(many_evaluations_are_folded),
         CASE(worst_classes_come_first),
         CASE(many_incidents_are_folded),

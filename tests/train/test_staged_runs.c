@@ -95,6 +95,10 @@ static void rows_and_summary_name_the_stage(void **unused) {
     assert_int_equal(integer(one, "epochs"), 3);
     assert_int_equal(integer(two, "epochs"), 2);
     assert_int_equal(integer(one, "steps") + integer(two, "steps"), integer(summary, "steps"));
+    assert_true(json_is_null(json_object_get(one, "from")));
+    assert_string_equal(text(json_object_get(two, "from"), "stage"), "one");
+    assert_string_equal(text(one, "end"), "epochs");
+    assert_string_equal(text(two, "end"), "epochs");
     assert_string_equal(text(json_object_get(two, "monitor"), "name"), "val.label.loss");
     assert_string_equal(text(json_object_get(summary, "monitor"), "name"), "val.label.loss");
     assert_int_equal(integer(summary, "epochs"), 5);
@@ -160,6 +164,27 @@ static void stages_start_from_the_best(void **unused) {
     assert_true(apart(&k, "run", one, two, LAYER) < 1e-6);
     assert_true(apart(&k, "run", one, three, LAYER) < 1e-6);
     assert_true(apart(&k, "run", three, BAL_RUN_MODEL, LAYER) == 0);
+    kit_release(&k);
+}
+
+static void stages_start_from_files(void **unused) {
+    kit k;
+    char overrides[512];
+    kit_init(&k);
+    assert_int_equal(kit_must_train(&k, "before"), BAL_OUTCOME_DONE);
+    snprintf(overrides, sizeof overrides,
+             "stages=[{name: one, train: {epochs: 2}}, {name: two, init_from: %s, optimizer: {lr: "
+             "1.0e-12}, train: {epochs: 1}}]",
+             kit_file(&k, "before", BAL_RUN_MODEL));
+    k.overrides = overrides;
+    assert_int_equal(kit_must_train(&k, "run"), BAL_OUTCOME_DONE);
+    assert_true(apart(&k, "run", "checkpoints/stage-two.safetensors", "../before/model.safetensors",
+                      LAYER) < 1e-6);
+    json_t *summary = summary_of(&k, "run");
+    const json_t *two = json_array_get(json_object_get(summary, "stages"), 1);
+    assert_string_equal(text(json_object_get(two, "from"), "file"),
+                        kit_file(&k, "before", BAL_RUN_MODEL));
+    json_decref(summary);
     kit_release(&k);
 }
 
@@ -253,6 +278,8 @@ static void patience_is_of_the_stage(void **unused) {
     const json_t *list = json_object_get(summary, "stages");
     assert_in_range(integer(json_array_get(list, 0), "epochs"), 1, 6);
     assert_in_range(integer(json_array_get(list, 1), "epochs"), 2, 8);
+    assert_string_equal(text(json_array_get(list, 0), "end"), "patience");
+    assert_string_equal(text(json_array_get(list, 1), "end"), "patience");
     assert_int_equal(integer(json_array_get(list, 0), "epochs") +
                          integer(json_array_get(list, 1), "epochs"),
                      integer(summary, "epochs"));
@@ -273,6 +300,8 @@ static void a_rule_that_stops_ends_the_run(void **unused) {
     assert_int_equal(json_array_size(list), 2);
     assert_int_equal(integer(json_array_get(list, 1), "epochs"), 3);
     assert_string_equal(text(summary, "status"), "stopped");
+    assert_string_equal(text(json_array_get(list, 0), "end"), "epochs");
+    assert_string_equal(text(json_array_get(list, 1), "end"), "stopped");
     json_decref(summary);
     kit_release(&k);
 }
@@ -359,6 +388,7 @@ int main(void) {
         cmocka_unit_test(a_recipe_without_stages_says_nothing_of_them),
         cmocka_unit_test(a_single_stage_is_the_recipe),
         cmocka_unit_test(stages_start_from_the_best),
+        cmocka_unit_test(stages_start_from_files),
         cmocka_unit_test(frozen_weights_stay_what_they_are),
         cmocka_unit_test(moments_start_afresh),
         cmocka_unit_test(orders_do_not_repeat),
