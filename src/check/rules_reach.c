@@ -68,8 +68,8 @@ const bal_check_rule bal_rule_dropout_too_high = {
 
 /* ---- squeezed-feature ---- */
 
-/* Where the middle half lies is asked of the values before scaling: with an outlier of 1e30 all
- * others are one number after it, as if they had been equal. */
+/* The interquartile range is that of the values before scaling: with an outlier of 1e30 all others
+ * are one number after it, as if they had been equal. */
 static void look_for_squeezed(bal_check *check) {
     const bal_table *table = check->dataset->table;
     const bal_scaler *scaler = &check->dataset->scaler;
@@ -77,7 +77,7 @@ static void look_for_squeezed(bal_check *check) {
     int32_t first = -1, count = 0;
     double least = INFINITY;
     for (int32_t f = 0; f < table->features; f++) {
-        double spread = scaler->middle[f] / (double)scaler->scale[f];
+        double spread = scaler->quartile_range[f] / (double)scaler->scale[f];
         /* 0: most rows are equal, which is no outlier's doing. */
         if (!(spread > 0 && spread < 0.01)) continue;
         count++;

@@ -122,7 +122,7 @@ static bal_status settle(bal_scaler *scaler, scale_rule *rule, const column_sums
     return BAL_OK;
 }
 
-/* ---- the middle half ---- */
+/* ---- the interquartile range ---- */
 
 /* Enough rows for an order of magnitude, which is all that is asked of it. */
 enum { SAMPLE_MAX = 1000, SAMPLE_MIN = 20 };
@@ -132,9 +132,9 @@ static int compare_floats(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-/* Between the quartiles of rows taken at even steps; NaN: too few have a value. */
-static double middle_half(const float *column, size_t features, const int64_t *rows, int64_t n_rows,
-                          float *sample) {
+/* Of rows taken at even steps; NaN: too few have a value. */
+static double quartile_range_of(const float *column, size_t features, const int64_t *rows,
+                                int64_t n_rows, float *sample) {
     int64_t wanted = n_rows < SAMPLE_MAX ? n_rows : SAMPLE_MAX, n = 0;
     for (int64_t i = 0; i < wanted; i++) {
         float value = column[(size_t)rows[i * n_rows / wanted] * features];
@@ -145,17 +145,17 @@ static double middle_half(const float *column, size_t features, const int64_t *r
     return (double)sample[n * 3 / 4] - (double)sample[n / 4];
 }
 
-static bal_status measure_middles(bal_scaler *scaler, const float *x, const int64_t *rows,
-                                  int64_t n_rows, bal_error *err) {
+static bal_status measure_quartiles(bal_scaler *scaler, const float *x, const int64_t *rows,
+                                    int64_t n_rows, bal_error *err) {
     size_t n = (size_t)scaler->features;
     float *sample = bal_calloc(SAMPLE_MAX, sizeof *sample);
-    scaler->middle = bal_calloc(n, sizeof *scaler->middle);
+    scaler->quartile_range = bal_calloc(n, sizeof *scaler->quartile_range);
     bal_status status = BAL_OK;
-    if (sample && scaler->middle) {
+    if (sample && scaler->quartile_range) {
         for (size_t j = 0; j < n; j++)
-            scaler->middle[j] = middle_half(x + j, n, rows, n_rows, sample);
+            scaler->quartile_range[j] = quartile_range_of(x + j, n, rows, n_rows, sample);
     } else {
-        status = bal_fail_memory(err, n * sizeof *scaler->middle);
+        status = bal_fail_memory(err, n * sizeof *scaler->quartile_range);
     }
     bal_free(sample);
     return status;
@@ -194,7 +194,7 @@ bal_status bal_scaler_fit(bal_scaler *scaler, const char *kind, const float *x, 
     BAL_TRY(find_rule(kind, &rule, err));
     BAL_TRY(allocate(&fitted, kind, features, err));
     bal_status status = fit(&fitted, rule, x, rows, n_rows, names, err);
-    if (status == BAL_OK) status = measure_middles(&fitted, x, rows, n_rows, err);
+    if (status == BAL_OK) status = measure_quartiles(&fitted, x, rows, n_rows, err);
     if (status == BAL_OK)
         *scaler = fitted;
     else
@@ -241,6 +241,6 @@ void bal_scaler_release(bal_scaler *scaler) {
     bal_free(scaler->shift);
     bal_free(scaler->scale);
     bal_free(scaler->fill);
-    bal_free(scaler->middle);
+    bal_free(scaler->quartile_range);
     *scaler = (bal_scaler){0};
 }

@@ -10,12 +10,12 @@
 typedef struct bal_scaler {
     char kind[16]; /* standard | minmax | none */
     int32_t features;
-    float *shift;     /* mean (standard), minimum (minmax), 0 (none) */
-    float *scale;     /* population standard deviation, range, 1; a constant feature gets 1 */
-    float *fill;      /* what replaces a missing value: the training mean */
-    int32_t constant; /* how many features were constant */
-    double *middle;   /* before scaling, how wide the middle half of the training rows lies (of a
-                         sample); NaN: too few values to say. NULL when not fitted */
+    float *shift;           /* mean (standard), minimum (minmax), 0 (none) */
+    float *scale;           /* population standard deviation, range, 1; a constant feature gets 1 */
+    float *fill;            /* what replaces a missing value: the training mean */
+    int32_t constant;       /* how many features were constant */
+    double *quartile_range; /* interquartile range before scaling, of a sample of the training rows;
+                               NaN: too few values. NULL when not fitted */
 } bal_scaler;
 
 /** Fit to the rows listed of x [*, features]: two passes in double, NaN left out.
@@ -25,8 +25,9 @@ BAL_WARN_UNUSED bal_status bal_scaler_fit(bal_scaler *scaler, const char *kind, 
                                           int32_t features, const int64_t *rows, int64_t n_rows,
                                           const char *const *names, bal_error *err);
 
-/** From saved values [features], copied; `constant` and `middle` are not known then. BAL_EDATA for
- * an unknown kind, for values that are not finite and for scales that are not positive. */
+/** From saved values [features], copied; `constant` and `quartile_range` are not known then.
+ * BAL_EDATA for an unknown kind, for values that are not finite and for scales that are not
+ * positive. */
 BAL_WARN_UNUSED bal_status bal_scaler_set(bal_scaler *scaler, const char *kind, int32_t features,
                                           const float *shift, const float *scale, const float *fill,
                                           bal_error *err);

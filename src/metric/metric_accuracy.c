@@ -28,8 +28,7 @@ static double balanced_accuracy(const bal_scores *scores, int32_t class_id,
     int32_t present = 0;
     for (int32_t c = 0; c < scores->classes; c++) {
         if (scores->support[c] == 0) continue;
-        int64_t right = scores->confusion[c * ((int64_t)scores->classes + 1)];
-        sum += (double)right / (double)scores->support[c];
+        sum += (double)bal_scores_right(scores, c) / (double)scores->support[c];
         present++;
     }
     return sum / present;

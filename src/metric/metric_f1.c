@@ -13,7 +13,7 @@ typedef struct class_counts {
 
 static class_counts counts_of(const bal_scores *scores, int32_t c) {
     return (class_counts){
-        .right = (double)scores->confusion[c * ((int64_t)scores->classes + 1)],
+        .right = (double)bal_scores_right(scores, c),
         .truth = (double)scores->support[c],
         .predicted = (double)scores->predicted[c],
     };

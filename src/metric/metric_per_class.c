@@ -5,15 +5,11 @@
 #include "metric/metric_table.h"
 #include "metric/scores.h"
 
-static int64_t right(const bal_scores *scores, int32_t class_id) {
-    return scores->confusion[class_id * ((int64_t)scores->classes + 1)];
-}
-
 static double precision(const bal_scores *scores, int32_t class_id, const char **ret_reason) {
     if (!bal_scores_has_class(scores, class_id, ret_reason)) return NAN;
     if (scores->predicted[class_id] == 0)
         return bal_undefined(ret_reason, "the class was never predicted");
-    return (double)right(scores, class_id) / (double)scores->predicted[class_id];
+    return (double)bal_scores_right(scores, class_id) / (double)scores->predicted[class_id];
 }
 
 const bal_metric bal_metric_precision = {
@@ -30,7 +26,7 @@ const bal_metric bal_metric_precision = {
 static double recall(const bal_scores *scores, int32_t class_id, const char **ret_reason) {
     if (!bal_scores_has_class(scores, class_id, ret_reason)) return NAN;
     if (scores->support[class_id] == 0) return bal_undefined(ret_reason, "no rows of the class");
-    return (double)right(scores, class_id) / (double)scores->support[class_id];
+    return (double)bal_scores_right(scores, class_id) / (double)scores->support[class_id];
 }
 
 const bal_metric bal_metric_recall = {
@@ -48,7 +44,7 @@ static double f1(const bal_scores *scores, int32_t class_id, const char **ret_re
     if (!bal_scores_has_class(scores, class_id, ret_reason)) return NAN;
     int64_t both = scores->support[class_id] + scores->predicted[class_id];
     if (both == 0) return bal_undefined(ret_reason, "the class is in neither truth nor prediction");
-    return 2 * (double)right(scores, class_id) / (double)both;
+    return 2 * (double)bal_scores_right(scores, class_id) / (double)both;
 }
 
 const bal_metric bal_metric_f1 = {

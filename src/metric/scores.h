@@ -71,6 +71,11 @@ static inline uint32_t bal_row_weight(const bal_scores *scores, int64_t row) {
     return scores->weight ? scores->weight[row] : 1;
 }
 
+/** Rows of a class that are predicted as it: the diagonal of the confusion. */
+static inline int64_t bal_scores_right(const bal_scores *scores, int32_t class_id) {
+    return scores->confusion[class_id * ((int64_t)scores->classes + 1)];
+}
+
 /** Number that rises with the probability of a class, equal where the outputs are equal. Binary
  * heads rank class 1 only. */
 double bal_scores_rank_key(const bal_scores *scores, int64_t row, int32_t class_id);

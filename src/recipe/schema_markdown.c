@@ -222,7 +222,8 @@ static void put_series(bal_text *out) {
         "| `log` | | lags and statistics are of the logarithms of the values |\n"
         "\n"
         "`above` in place of `below` is at least that value. A feature may also be given by its\n"
-        "name, as in `[lag_1, mean_50]`.\n");
+        "name, as in `[lag_1, mean_50]`. Simulated series, with what can be known of them:\n"
+        "[crash-processes.md](crash-processes.md).\n");
 }
 
 /* What a stage is, and which keys of the recipe it may give again. */

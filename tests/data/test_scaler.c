@@ -175,7 +175,7 @@ static void extremes(void **state) {
 }
 
 /* Quartiles of the rows in use: outliers and gaps do not move them, whatever scaling leaves. */
-static void middle_half(void **state) {
+static void quartiles(void **state) {
     enum { N = 4000, COLUMNS = 3 };
     static float x[N * COLUMNS];
     static int64_t rows[N];
@@ -188,9 +188,9 @@ static void middle_half(void **state) {
     }
     bal_scaler scaler;
     assert_int_equal(bal_scaler_fit(&scaler, "standard", x, COLUMNS, rows, N, NULL, NULL), BAL_OK);
-    assert_in_range(scaler.middle[0], 16, 24);
-    assert_true(scaler.middle[1] == 0);
-    assert_true(isnan(scaler.middle[2]));
+    assert_in_range(scaler.quartile_range[0], 16, 24);
+    assert_true(scaler.quartile_range[1] == 0);
+    assert_true(isnan(scaler.quartile_range[2]));
     bal_scaler_release(&scaler);
 }
 
@@ -220,7 +220,7 @@ static void saved(void **state) {
     bal_scaler scaler;
     assert_int_equal(bal_scaler_set(&scaler, "standard", 2, shift, scale, fill, NULL), BAL_OK);
     assert_ptr_not_equal(scaler.shift, shift);
-    assert_null(scaler.middle);
+    assert_null(scaler.quartile_range);
     bal_scaler_apply(&scaler, x, 2);
     assert_true(x[0] == 2 && x[1] == 1 && x[2] == 4 && x[3] == 2);
     bal_scaler_release(&scaler);
@@ -265,7 +265,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(standard), cmocka_unit_test(minmax),         cmocka_unit_test(none),
         cmocka_unit_test(applied),  cmocka_unit_test(extremes),       cmocka_unit_test(refusals),
-        cmocka_unit_test(saved),    cmocka_unit_test(failing_memory), cmocka_unit_test(middle_half),
+        cmocka_unit_test(saved),    cmocka_unit_test(failing_memory), cmocka_unit_test(quartiles),
     };
     return cmocka_run_group_tests_name("scaler", tests, NULL, NULL);
 }
