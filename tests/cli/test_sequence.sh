@@ -50,7 +50,7 @@ figures_of_logarithms_say_so() {
     never_says plain/summary.json 'transform'
     never_says plain/report.html '(log)'
     ballast 0 eval plain --bootstrap 20 --threads 1
-    never_says out 'logarithm'
+    never_says out '(metrics of'
 }
 
 a_damaged_database_is_said_to_be_one() {
