@@ -239,13 +239,14 @@ void bal_screen_progress(void *user, const bal_progress *progress) {
         if (progress->stages > 0)
             fprintf(screen->out, "run %s, %d stages\n", progress->run, (int)progress->stages);
         else
-            fprintf(screen->out, "run %s, best by %s\n", progress->run, progress->monitor);
+            fprintf(screen->out, "run %s, best by %s%s\n", progress->run, progress->monitor,
+                    progress->monitor_is_log ? " (log)" : "");
         break;
     case BAL_PROGRESS_STAGE:
-        fprintf(screen->out, "%sstage %s%s (%d of %d), %lld epochs, best by %s\n",
+        fprintf(screen->out, "%sstage %s%s (%d of %d), %lld epochs, best by %s%s\n",
                 screen->style.bold, progress->stage, screen->style.off,
                 (int)progress->stage_index + 1, (int)progress->stages, (long long)progress->epochs,
-                progress->monitor);
+                progress->monitor, progress->monitor_is_log ? " (log)" : "");
         screen->titled = false; /* another metric, other columns */
         break;
     case BAL_PROGRESS_EVALUATION:

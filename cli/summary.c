@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "metric/metric.h"
 #include "report/page.h"
 #include "run_view.h"
 #include "style.h"
@@ -38,6 +39,14 @@ static const column class_columns[] = {
     {"normalized_entropy", "entropy", FORM_SCORE, true, NULL},
     {0},
 };
+/* Of heads that learn logarithms: their figures are no figures of values. */
+static const column log_columns[] = {
+    {"mae", "mae (log)", FORM_SCORE, false, NULL},
+    {"rmse", "rmse (log)", FORM_SCORE, false, NULL},
+    {"r2", "r2 (log)", FORM_SCORE, false, NULL},
+    {"correlation", "cor. (log)", FORM_SCORE, true, NULL},
+    {0},
+};
 static const column value_columns[] = {
     {"mae", "mae", FORM_SCORE, false, NULL},
     {"rmse", "rmse", FORM_SCORE, false, NULL},
@@ -66,6 +75,10 @@ static void binary_columns(const json_t *head, column columns[COLUMNS_MAX]) {
     add_column(columns, (column){"most_common_share", "top class", FORM_SHARE, true, NULL});
 }
 
+static bool is_log(const json_t *head) {
+    return strcmp(bal_json_text_at(head, "transform"), "log") == 0;
+}
+
 /** The columns of a head; ends with an empty one. */
 static void columns_of(const json_t *head, column columns[COLUMNS_MAX]) {
     memset(columns, 0, COLUMNS_MAX * sizeof *columns);
@@ -73,7 +86,9 @@ static void columns_of(const json_t *head, column columns[COLUMNS_MAX]) {
         binary_columns(head, columns);
         return;
     }
-    const column *all = json_object_get(head, "rmse") ? value_columns : class_columns;
+    const column *all = !json_object_get(head, "rmse") ? class_columns
+                        : is_log(head)                 ? log_columns
+                                                       : value_columns;
     for (; all->metric; all++)
         add_column(columns, *all);
     if (json_object_get(head, "expected_profit"))
@@ -194,11 +209,12 @@ void bal_print_intervals(FILE *out, const json_t *evaluation, const char *split)
     json_t *heads = json_object_get(bootstrap, "intervals"), *metrics, *bounds;
     const char *head, *metric;
     json_object_foreach(heads, head, metrics) {
-        fprintf(out, "\n%s%s%s, %.0f %% intervals of %.0f resamples\n", style.bold, head, style.off,
+        const json_t *figures = json_object_get(json_object_get(evaluation, split), head);
+        fprintf(out, "\n%s%s%s%s, %.0f %% intervals of %.0f resamples\n", style.bold, head,
+                style.off, is_log(figures) ? " (metrics of its logarithm)" : "",
                 100 * bal_json_number_at(bootstrap, "level"),
                 bal_json_number_at(bootstrap, "resamples"));
-        json_object_foreach(metrics, metric, bounds) print_interval(
-            out, metric, json_object_get(json_object_get(evaluation, split), head), bounds);
+        json_object_foreach(metrics, metric, bounds) print_interval(out, metric, figures, bounds);
     }
 }
 
@@ -277,6 +293,14 @@ static const char *word_for(const char *status) {
     return status;
 }
 
+/** Whether the monitored value is one of logarithms. */
+static bool watches_log(const json_t *summary) {
+    const char *name = bal_json_text_at(json_object_get(summary, "monitor"), "name");
+    bal_metric_path path;
+    if (bal_metric_path_parse(name, &path, NULL) != BAL_OK) return false;
+    return is_log(json_object_get(json_object_get(summary, "val"), path.head));
+}
+
 static void print_outcome(FILE *out, const bal_style *style, const json_t *summary) {
     const char *status = bal_json_text_at(summary, "status");
     const json_t *monitor = json_object_get(summary, "monitor");
@@ -291,7 +315,8 @@ static void print_outcome(FILE *out, const bal_style *style, const json_t *summa
     double seconds = bal_json_number_at(summary, "seconds");
     if (!isnan(seconds)) fprintf(out, " in %s", bal_duration_text(seconds, spent));
     if (best > 0)
-        fprintf(out, "; best %s %s at epoch %.0f", bal_json_text_at(monitor, "name"),
+        fprintf(out, "; best %s%s %s at epoch %.0f", bal_json_text_at(monitor, "name"),
+                watches_log(summary) ? " (log)" : "",
                 bal_score_text(bal_json_number_at(monitor, "value"), value), best);
     fputs("\n", out);
 }

@@ -385,7 +385,8 @@ const bal_schema_key bal_schema_table[] = {
      .fallback = "none",
      .names = transforms,
      .help = "What is learned instead of the value: its logarithm. Loss and metrics are then of "
-             "logarithms, `predict` gives values."},
+             "natural logarithms, and said to be where they are shown (JSON: `\"transform\": "
+             "\"log\"`); `predict` and predictions.npz give values."},
     {.path = "heads[].classes",
      .type = BAL_SCHEMA_TEXTS,
      LIST_SLOT(bal_recipe_head, classes, n_classes),

@@ -198,7 +198,10 @@ static void write_head_facts(bal_page *page, const bal_page_head *head) {
     bal_page_fact(
         page,
         bal_page_printf(page, "%s %s%s", split == 1 ? "Test" : "Validation",
-                        head->has_classes ? "accuracy" : "RMSE", of),
+                        head->has_classes ? "accuracy"
+                        : head->is_log    ? "RMSE (log)"
+                                          : "RMSE",
+                        of),
         (head->has_classes ? bal_figure_share(value) : bal_figure_loss(value)).text,
         isnan(prior)
             ? ""

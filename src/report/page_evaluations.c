@@ -45,6 +45,12 @@ static const head_columns value_columns = {{{"loss", "loss", bal_figure_loss},
                                             {"r2", "R²", form_score}},
                                            4};
 
+static const head_columns log_columns = {{{"loss", "loss", bal_figure_loss},
+                                          {"mae", "MAE (log)", bal_figure_loss},
+                                          {"rmse", "RMSE (log)", bal_figure_loss},
+                                          {"r2", "R² (log)", form_score}},
+                                         4};
+
 /** Of a binary head, whose rows have the recall of both classes: one number would hide that one of
  *  them is lost. */
 static head_columns binary_columns(bal_page *page, json_t *figures) {
@@ -74,7 +80,7 @@ static bool has_recalls(json_t *figures) {
 static head_columns columns_of(bal_page *page, const bal_page_head *head, const json_t *row) {
     json_t *figures = json_object_get(json_object_get(row, "val"), head->name);
     if (has_recalls(figures)) return binary_columns(page, figures);
-    return head->has_classes ? class_columns : value_columns;
+    return head->has_classes ? class_columns : head->is_log ? log_columns : value_columns;
 }
 
 /* ---- what the rows hold ---- */

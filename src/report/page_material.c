@@ -165,6 +165,17 @@ static bal_status read_lines(bal_page *page, const char *name, json_t *rows, bal
 
 /* ---- what follows from the files ---- */
 
+static bal_status read_transforms(bal_page *page, const bal_recipe *recipe, bal_error *err) {
+    page->transforms = json_object();
+    if (!page->transforms) return bal_fail_memory(err, 0);
+    for (int32_t h = 0; h < recipe->n_heads; h++) {
+        const bal_recipe_head *head = &recipe->heads[h];
+        if (json_object_set_new(page->transforms, head->name, json_string(head->transform)) != 0)
+            return bal_fail_memory(err, strlen(head->name));
+    }
+    return BAL_OK;
+}
+
 static bal_status read_plans(bal_page *page, const bal_recipe *recipe, bal_error *err) {
     size_t n = (size_t)recipe->n_stages;
     page->plans = bal_arena_alloc(&page->arena, n, sizeof *page->plans);
@@ -198,6 +209,7 @@ static bal_status read_recipe(bal_page *page, bal_error *err) {
     page->monitor = bal_page_printf(page, "%s", recipe->monitor);
     page->epochs_planned = recipe->n_stages > 0 ? 0 : recipe->train.epochs;
     status = read_plans(page, recipe, err);
+    if (status == BAL_OK) status = read_transforms(page, recipe, err);
     bal_recipe_free(recipe);
     return status;
 }
@@ -221,7 +233,10 @@ static bal_status find_heads(bal_page *page, bal_error *err) {
     if (!page->heads) return bal_fail_memory(err, n * sizeof *page->heads);
     json_object_foreach(heads, name, figures) {
         bool classes = json_object_get(figures, "accuracy") || heads == page->weights;
-        page->heads[page->n_heads++] = (bal_page_head){.name = name, .has_classes = classes};
+        const char *transform = bal_page_text(figures, "transform");
+        if (!transform[0]) transform = bal_page_text(page->transforms, name);
+        page->heads[page->n_heads++] = (bal_page_head){
+            .name = name, .has_classes = classes, .is_log = strcmp(transform, "log") == 0};
     }
     return BAL_OK;
 }
@@ -340,6 +355,7 @@ void bal_page_release(bal_page *page) {
     json_decref(page->rows);
     json_decref(page->incidents);
     json_decref(page->problems);
+    json_decref(page->transforms);
     bal_text_release(&page->body);
     bal_arena_release(&page->arena);
     *page = (bal_page){0};

@@ -20,6 +20,7 @@
 typedef struct bal_page_head {
     const char *name;
     bool has_classes;
+    bool is_log; /* its figures are of logarithms */
 } bal_page_head;
 
 /** A stage as the recipe plans it. */
@@ -57,6 +58,7 @@ typedef struct bal_page {
     size_t n_plans;
     bal_page_stage *stages; /* in the order begun; none: the recipe has no stages */
     size_t n_stages;
+    json_t *transforms;   /* of the recipe's heads, by name; NULL: unknown */
     bal_page_head *heads; /* in the order of the recipe */
     size_t n_heads;
     const json_t *best; /* the row of metrics.jsonl that the model is from; NULL: none */

@@ -135,6 +135,8 @@ static void write_picture(bal_page *page, const picture *shown, const char *data
     bal_html_open(html, "figcaption", NULL);
     bal_html_element(html, "strong", NULL, title);
     if (about) bal_html_printf(html, " %s", about->look_for);
+    if (shown->head < page->n_heads && page->heads[shown->head].is_log)
+        bal_html_say(html, " The figures are of logarithms.");
     bal_html_close(html);
     bal_html_close(html);
 }

@@ -32,6 +32,14 @@ static const figure_line value_lines[] = {
     {0},
 };
 
+/* Of a head that learns logarithms. */
+static const figure_line log_lines[] = {
+    {"mae", "MAE (log)", FORM_LOSS},
+    {"rmse", "RMSE (log)", FORM_LOSS},
+    {"r2", "R² (log)", FORM_SCORE},
+    {0},
+};
+
 static const char *summary_of(const char *metric) {
     const bal_metric *about = bal_metric_find(metric);
     if (about) return about->summary;
@@ -157,7 +165,9 @@ static void write_label(bal_page *page, const char *title, bool is_code, const c
 static void write_main_table(bal_page *page, const bal_page_head *head,
                              const figure_column *columns, size_t n) {
     bal_html *html = &page->html;
-    const figure_line *lines = head->has_classes ? class_lines : value_lines;
+    const figure_line *lines = head->has_classes ? class_lines
+                               : head->is_log    ? log_lines
+                                                 : value_lines;
     bal_html_open(html, "div", "scroll");
     bal_html_open(html, "table", "figures");
     write_titles(page, columns, n);
@@ -230,6 +240,10 @@ static void write_rows_note(bal_page *page, const bal_page_head *head, const fig
     bal_html *html = &page->html;
     const char *worse = bal_page_no_better(page, head);
     if (worse) bal_html_element(html, "p", "alarm", worse);
+    if (head->is_log)
+        bal_html_element(html, "p", "note",
+                         "Loss and metrics are of natural logarithms, which this head learns "
+                         "(transform: log); predictions are values again.");
     bal_html_open(html, "p", "note");
     if (!page->summary) {
         bal_html_printf(html, "At epoch %s, the best evaluation so far. ",

@@ -155,8 +155,11 @@ const char *bal_page_no_better(bal_page *page, const bal_page_head *head) {
             "‘%s’ is no better than the prior predictor, which %s: %s %s on the %s rows, %s %s.",
             head->name,
             head->has_classes ? "always names the most frequent class" : "always gives the mean",
-            head->has_classes ? "balanced accuracy" : "RMSE", bal_figure_loss(own).text,
-            i == 0 ? "test" : "validation", bal_figure_loss(prior).text, "for the prior");
+            head->has_classes ? "balanced accuracy"
+            : head->is_log    ? "RMSE of logarithms"
+                              : "RMSE",
+            bal_figure_loss(own).text, i == 0 ? "test" : "validation", bal_figure_loss(prior).text,
+            "for the prior");
     }
     return NULL;
 }

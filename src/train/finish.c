@@ -88,6 +88,9 @@ static void write_head(const bal_eval_set *set, int32_t h, bool per_class, bal_j
     bal_json_out_object(out);
     bal_json_out_named_integer(out, "rows", bal_scores_rows(scores));
     if (head->labels) bal_json_out_named_integer(out, "classes", head->classes.count);
+    /* All that follows is of what the head learns. */
+    if (strcmp(head->recipe->transform, "none") != 0)
+        bal_json_out_named_string(out, "transform", head->recipe->transform);
     bal_json_out_named_number(out, "loss", set->loss[h]);
     for (const bal_metric *const *metric = bal_metric_table; *metric; metric++)
         if (bal_head_has_metric(head->recipe, *metric))
@@ -158,6 +161,21 @@ static bal_status add_tensor(bal_npz_writer *writer, const char *head, const cha
     return bal_npz_writer_add(writer, key, &tensor, err);
 }
 
+/** Values in the units of the data, as `predict` gives them. */
+static bal_status add_values(bal_npz_writer *writer, const bal_head_data *head, const char *name,
+                             bal_shape shape, const float *values, bal_error *err) {
+    bal_model_head about = {.outputs = head->outputs,
+                            .is_log = strcmp(head->recipe->transform, "log") == 0};
+    size_t n = (size_t)bal_shape_count(&shape);
+    float *copy = bal_calloc(n, sizeof *copy);
+    if (!copy) return bal_fail_memory(err, n * sizeof *copy);
+    if (n > 0) memcpy(copy, values, n * sizeof *copy);
+    bal_model_head_undo_transform(&about, copy, shape.dim[0]);
+    bal_status status = add_tensor(writer, head->recipe->name, name, BAL_F32, shape, copy, err);
+    bal_free(copy);
+    return status;
+}
+
 static bal_status add_head(bal_npz_writer *writer, const bal_eval_set *set, int32_t h,
                            bal_error *err) {
     const bal_head_data *head = &set->dataset->heads[h];
@@ -165,8 +183,8 @@ static bal_status add_head(bal_npz_writer *writer, const bal_eval_set *set, int3
     int64_t n = set->n_rows;
     bal_shape rows = BAL_SHAPE1(n), matrix = BAL_SHAPE2(n, head->outputs);
     if (!head->labels) {
-        BAL_TRY(add_tensor(writer, name, "predictions", BAL_F32, matrix, set->outputs[h], err));
-        return add_tensor(writer, name, "targets", BAL_F32, matrix, set->targets[h], err);
+        BAL_TRY(add_values(writer, head, "predictions", matrix, set->outputs[h], err));
+        return add_values(writer, head, "targets", matrix, set->targets[h], err);
     }
     int32_t width = head->classes.count;
     bal_model_head shape = {.kind = head->recipe->kind, .outputs = head->outputs};

@@ -83,6 +83,15 @@ static int64_t later_steps(const bal_trainer *trainer) {
     return steps;
 }
 
+static bool monitors_log(const bal_trainer *trainer) {
+    for (int32_t h = 0; h < trainer->dataset->n_heads; h++) {
+        const bal_recipe_head *head = trainer->dataset->heads[h].recipe;
+        if (strcmp(head->name, trainer->monitor.head) == 0)
+            return strcmp(head->transform, "log") == 0;
+    }
+    return false;
+}
+
 static void report(bal_trainer *trainer, bal_progress_kind kind, bal_progress *progress) {
     if (!trainer->hooks->progress) return;
     const bal_train_state *state = &trainer->state;
@@ -95,6 +104,7 @@ static void report(bal_trainer *trainer, bal_progress_kind kind, bal_progress *p
     progress->run = trainer->folder->path;
     if (!progress->message) progress->message = "";
     progress->monitor = trainer->recipe->monitor;
+    progress->monitor_is_log = monitors_log(trainer);
     progress->stage = bal_trainer_stage_name(trainer);
     progress->stage_index = (int32_t)state->stage;
     progress->stages = trainer->whole->n_stages;

@@ -40,6 +40,7 @@ typedef struct bal_progress {
     const char *run;             /* folder */
     const char *message;         /* incident or remedy in words, "" otherwise */
     const char *monitor;         /* name */
+    bool monitor_is_log;         /* of a head that learns logarithms: not in the data's units */
     const char *stage;           /* name; "" for a recipe without stages */
     int32_t stage_index, stages; /* from 0, of how many; 0 of 0 without */
     /* Epochs are those of the stage. */

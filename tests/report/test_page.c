@@ -613,6 +613,23 @@ static void a_head_of_values(void **state) {
     never_says("No skill");
 }
 
+/* What the summary does not say, because there is none yet, the recipe does. */
+static void a_head_of_logarithms(void **state) {
+    drop("summary.json");
+    put("recipe.resolved.yaml",
+        "name: x\ndata: {kind: csv, path: x.csv}\nmodel: {kind: mlp, hidden: [4]}\n"
+        "heads:\n  - {name: y, kind: value, target: v, transform: log}\n"
+        "  - {name: z, kind: value, target: w}\n"
+        "optimizer: {kind: adam, lr: 0.001}\ntrain: {epochs: 3}\n");
+    put("metrics.jsonl", "{\"epoch\": 1, \"val\": {\"y\": {\"mae\": 0.5}, \"z\": {\"mae\": 0.5}},"
+                         " \"monitor\": 1, \"eligible\": true}\n");
+    put_picture("plots/y-metrics.png", sizeof png);
+    make_page();
+    in_order((const char *[]){">MAE (log)<", ">RMSE (log)<", "of natural logarithms", ">MAE<",
+                              "The figures are of logarithms.", ">y</th>", ">MAE (log)<",
+                              ">RMSE (log)<", ">MAE<", NULL});
+}
+
 /* ---- damage ---- */
 
 static void an_empty_folder_gets_a_page(void **state) {
@@ -753,6 +770,7 @@ int main(void) {
         CASE(a_run_that_has_not_ended),
         CASE(no_better_than_the_prior),
         CASE(a_head_of_values),
+        CASE(a_head_of_logarithms),
         CASE(an_empty_folder_gets_a_page),
         CASE(there_must_be_a_folder),
         CASE(every_file_may_be_missing),

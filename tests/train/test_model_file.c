@@ -267,6 +267,41 @@ static void the_saved_predictions_are_the_model_s(void **unused) {
     kit_release(&k);
 }
 
+/* The metrics of a head that learns logarithms are of logarithms, what is saved is not. */
+static void saved_values_are_in_the_units_of_the_data(void **unused) {
+    kit k;
+    bal_npz *npz;
+    bal_npy_array rows, targets, predictions;
+    json_t *summary;
+    kit_init(&k);
+    k.overrides = "data.features=[x0, x1, x2]|heads=[{name: x3, kind: value, target: x3, "
+                  "transform: log}]|monitor=val.x3.mae|guard=off";
+    assert_int_equal(kit_must_train(&k, "run"), BAL_OUTCOME_DONE);
+    assert_int_equal(bal_npz_open(kit_file(&k, "run", BAL_RUN_PREDICTIONS), 0, &npz, NULL), BAL_OK);
+    assert_int_equal(bal_json_read(kit_file(&k, "run", BAL_RUN_SUMMARY), 0, &summary, NULL),
+                     BAL_OK);
+    assert_int_equal(bal_npz_load(npz, "rows", &rows, NULL), BAL_OK);
+    assert_int_equal(bal_npz_load(npz, "x3.targets", &targets, NULL), BAL_OK);
+    assert_int_equal(bal_npz_load(npz, "x3.predictions", &predictions, NULL), BAL_OK);
+    const float *wanted = targets.tensor.data, *found = predictions.tensor.data;
+    int64_t n = rows.shape.dim[0];
+    double error = 0, mae = NAN;
+    for (int64_t i = 0; i < n; i++) {
+        assert_true(wanted[i] > 2 && wanted[i] < 8); /* around 5 */
+        error += fabs(log(found[i]) - log(wanted[i])) / (double)n;
+    }
+    const json_t *test = json_object_get(json_object_get(summary, "test"), "x3");
+    assert_true(bal_json_number(json_object_get(test, "mae"), &mae));
+    assert_near(mae, error, 1e-5);
+    assert_string_equal(json_string_value(json_object_get(test, "transform")), "log");
+    json_decref(summary);
+    bal_npy_release(&rows);
+    bal_npy_release(&targets);
+    bal_npy_release(&predictions);
+    bal_npz_close(npz);
+    kit_release(&k);
+}
+
 /* What a summary says of the test rows is what an evaluation of the model file says of them. */
 static void a_summary_is_an_evaluation_of_the_model(void **unused) {
     static const char *const heads[] = {"label", "yes", "value"};
@@ -570,6 +605,7 @@ int main(void) {
         cmocka_unit_test(missing_and_infinite_features),
         cmocka_unit_test(random_inputs_tell_a_deaf_model),
         cmocka_unit_test(the_saved_predictions_are_the_model_s),
+        cmocka_unit_test(saved_values_are_in_the_units_of_the_data),
         cmocka_unit_test(a_summary_is_an_evaluation_of_the_model),
         cmocka_unit_test(tampered_descriptions_are_refused),
         cmocka_unit_test(tampered_tensors_are_refused),

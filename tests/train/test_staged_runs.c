@@ -306,6 +306,77 @@ static void a_rule_that_stops_ends_the_run(void **unused) {
     kit_release(&k);
 }
 
+/** "one: message\n" of each incident, the message cut after the rule it is about. */
+static const char *incidents_of(const kit *k, const char *run) {
+    static char list[2048];
+    json_t *lines;
+    size_t used = 0;
+    bal_error err = {0};
+    if (bal_json_read_lines(kit_file(k, run, BAL_RUN_INCIDENTS), &lines, &err) != BAL_OK)
+        fail_msg("%s", err.message);
+    list[0] = '\0';
+    for (size_t i = 0; i < json_array_size(lines) && used < sizeof list; i++) {
+        const json_t *incident = json_array_get(lines, i);
+        const char *message = text(incident, "message");
+        int rule = (int)(strcspn(message, "'") + 1);
+        rule += (int)strcspn(message + rule, "'");
+        bool is_rule = strcmp(text(incident, "detector"), "rule") == 0;
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s %.*s\n",
+                                 text(incident, "stage"), is_rule ? rule + 1 : 0, message);
+    }
+    json_decref(lines);
+    return list;
+}
+
+#define ONLY(rule) "guard: {rules: ['" rule "']}"
+
+/* The rules of a stage are in place of the recipe's, in that stage only; a rule that was met in one
+ * stage is met anew in the next, and `after` counts from the start of each. */
+static void rules_are_of_their_stage(void **unused) {
+    kit k;
+    kit_init(&k);
+    k.overrides =
+        "train.epochs=3|guard={policy: warn, detectors: {plateau: false}, rules: "
+        "['val.label.loss > 0 after 1']}|stages=[{name: one}, {name: two, " ONLY(
+            "val.label.accuracy >= 0") "}, {name: three}, {name: four, guard: {rules: []}}]";
+    assert_int_equal(kit_must_train(&k, "run"), BAL_OUTCOME_DONE);
+    assert_string_equal(incidents_of(&k, "run"), "one rule 'val.label.loss > 0 after 1'\n"
+                                                 "two rule 'val.label.accuracy >= 0'\n"
+                                                 "three rule 'val.label.loss > 0 after 1'\n");
+    json_t *lines;
+    assert_int_equal(bal_json_read_lines(kit_file(&k, "run", BAL_RUN_INCIDENTS), &lines, NULL),
+                     BAL_OK);
+    assert_int_equal(integer(json_array_get(lines, 0), "epoch"), 2);
+    assert_int_equal(integer(json_array_get(lines, 1), "epoch"), 3 + 1);
+    assert_int_equal(integer(json_array_get(lines, 2), "epoch"), 6 + 2);
+    json_decref(lines);
+    kit_release(&k);
+}
+
+/* Losses that are tiny in the first stage and normal in the second: a spike, if the second were
+ * watched by what the first was like. */
+#define TINY_THEN_NORMAL                                                                           \
+    "train.epochs=8|heads=[{name: label, kind: classes, loss: {kind: focal, gamma: 8}}]|guard="    \
+    "{policy: warn, detectors: {loss_spike: {k: 3, steps: 5, ready: 10, window: 20, level: 0}}}|"  \
+    "stages=[{name: one}, {name: two, heads: {label: {loss: cross_entropy}}}]"
+
+static void guards_begin_anew_in_each_stage(void **unused) {
+    kit k;
+    kit_init(&k);
+    k.overrides = TINY_THEN_NORMAL;
+    assert_int_equal(kit_must_train(&k, "run"), BAL_OUTCOME_DONE);
+    json_t *rows = rows_of(&k, "run");
+    double tiny, normal;
+    assert_true(bal_json_number(
+        json_object_get(json_object_get(json_array_get(rows, 7), "train"), "loss"), &tiny));
+    assert_true(bal_json_number(
+        json_object_get(json_object_get(json_array_get(rows, 8), "train"), "loss"), &normal));
+    assert_true(normal > 4 * tiny);
+    assert_null(strstr(incidents_of(&k, "run"), "two"));
+    json_decref(rows);
+    kit_release(&k);
+}
+
 /* The second stage learns labels away from the start, and is never fit to be handed over. */
 static void a_stage_that_never_was_eligible_hands_over_the_one_before(void **unused) {
     kit k;
@@ -396,6 +467,8 @@ int main(void) {
         cmocka_unit_test(class_weights_are_those_of_the_stage),
         cmocka_unit_test(patience_is_of_the_stage),
         cmocka_unit_test(a_rule_that_stops_ends_the_run),
+        cmocka_unit_test(rules_are_of_their_stage),
+        cmocka_unit_test(guards_begin_anew_in_each_stage),
         cmocka_unit_test(a_stage_that_never_was_eligible_hands_over_the_one_before),
         cmocka_unit_test(a_later_stage_is_checked_before_the_first_step),
         cmocka_unit_test(an_older_checkpoint_may_be_of_the_stage_before),
