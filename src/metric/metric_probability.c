@@ -17,7 +17,8 @@ double bal_scores_share_above(const bal_scores *scores, double nats) {
     double above = 0;
     if (scores->kind == BAL_HEAD_VALUE || scores->rows == 0) return NAN;
     for (int64_t i = 0; i < scores->rows; i++) {
-        if (!(scores->row[i].nll <= nats)) above += bal_row_weight(scores, i);
+        if (scores->prediction[i] < 0 || scores->row[i].nll > nats)
+            above += bal_row_weight(scores, i);
     }
     return above / (double)scores->rows;
 }
