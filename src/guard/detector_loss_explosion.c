@@ -9,17 +9,20 @@
  * was well.
  *
  * Rows learned by heart are wrong with confidence as well, but on the rows that are wrong only:
- * 10 nats for half of two classes are 7 log C. Two evaluations in a row are asked for, since the
- * running statistics of a batch norm may lag behind at the first. */
+ * 10 nats for half of two classes are 7 log C. And a few rows with absurd features can cost any
+ * amount, while the net is well: a quarter of the rows must each be beyond the bar, too. Two
+ * evaluations in a row are asked for, since the running statistics of a batch norm may lag behind
+ * at the first. */
 #include <math.h>
 
 #include "guard/detector.h"
 
-enum { FACTOR, FOR, OPTIONS };
+enum { FACTOR, ROWS, FOR, OPTIONS };
 
 static const bal_detector_option options[] = {
     [FACTOR] = {"factor", 20, "log-loss of the validation rows, in units of log(classes)", 1, 1e12,
                 false},
+    [ROWS] = {"rows", 0.25, "share of the rows that are each beyond that", 0, 1, false},
     [FOR] = {"for", 2, "consecutive evaluations", 1, 1e6, true},
     [OPTIONS] = {.name = NULL},
 };
@@ -40,7 +43,8 @@ static void visit(void *head, bal_state_stream *stream) {
 }
 
 static void fire(bal_guard *guard, const bal_watch *watch, const bal_head_view *view,
-                 double log_loss, double nothing) {
+                 double log_loss, double share) {
+    double nothing = log((double)view->classes);
     bal_incident *incident = bal_guard_fire(guard, watch, BAL_ACT);
     bal_incident_about(incident, view->head, -1);
     bal_incident_say(incident,
@@ -49,6 +53,7 @@ static void fire(bal_guard *guard, const bal_watch *watch, const bal_head_view *
                      incident->head, log_loss, log_loss / nothing, nothing);
     bal_incident_add(incident, "log_loss", log_loss);
     bal_incident_add(incident, "log_classes", nothing);
+    bal_incident_add(incident, "rows_beyond", share);
     bal_incident_add(incident, "train_loss", view->train_loss);
     bal_incident_add(incident, "skill", view->skill);
 }
@@ -59,12 +64,13 @@ static bool look(bal_guard *guard, const bal_watch *watch, void *head, const bal
     if (!view->has_classes) return s->high > 0;
     double log_loss = bal_metric_find("log_loss")->compute(view->scores, -1, NULL);
     double nothing = log((double)view->classes);
-    bool high = log_loss > watch->option[FACTOR] * nothing;
+    double bar = watch->option[FACTOR] * nothing, share = bal_scores_share_above(view->scores, bar);
+    bool high = log_loss > bar && share >= watch->option[ROWS];
     s->high = high ? s->high + 1 : 0;
     if (!high) s->fired = false;
     if (high && !s->fired && s->high >= watch->option[FOR]) {
         s->fired = true;
-        fire(guard, watch, view, log_loss, nothing);
+        fire(guard, watch, view, log_loss, share);
     }
     return high;
 }

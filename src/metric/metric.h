@@ -64,6 +64,9 @@ int64_t bal_scores_nonfinite(const bal_scores *scores);
 /** H(E[p]) and E[H(p)] in nats: their difference is the information the outputs carry about which
  *  input they belong to. */
 void bal_scores_entropies(const bal_scores *scores, double *ret_of_mean, double *ret_mean);
+/** Share of the labelled rows whose negative log-likelihood is above `nats`, those without a finite
+ *  prediction included; NaN for value heads and without rows. */
+double bal_scores_share_above(const bal_scores *scores, double nats);
 /** Mean probability of a class over the rows with a prediction; NaN for value heads and without
  *  rows. */
 double bal_scores_mean_probability(const bal_scores *scores, int32_t class_id);

@@ -13,6 +13,16 @@ static double mean_nll(const bal_scores *scores) {
     return sum / (double)scores->rows;
 }
 
+double bal_scores_share_above(const bal_scores *scores, double nats) {
+    double above = 0;
+    if (scores->kind == BAL_HEAD_VALUE || scores->rows == 0) return NAN;
+    for (int64_t i = 0; i < scores->rows; i++) {
+        if (scores->prediction[i] < 0 || scores->row[i].nll > nats)
+            above += bal_row_weight(scores, i);
+    }
+    return above / (double)scores->rows;
+}
+
 static const char never_seen[] = "a class of these rows has no training rows";
 
 static double log_loss(const bal_scores *scores, int32_t class_id, const char **ret_reason) {

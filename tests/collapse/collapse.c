@@ -28,7 +28,7 @@
 #include "base/memory.h"
 #include "trial.h"
 
-enum { SUITES_MAX = 32, JOBS_MAX = 64 };
+enum { SUITES_MAX = 32, JOBS_MAX = 64, WHAT_MAX = 16 };
 
 static const double HARM = 0.9, UPRIGHT = 0.9;
 
@@ -108,10 +108,13 @@ static const char *warning(const trial *t) {
     return NULL;
 }
 
+static bool is_refused(const trial *t) {
+    return t->exit_code == 2 || t->exit_code == 3;
+}
+
 /* Seen while training, or by what came of it. */
 static bool is_caught(const trial *t) {
-    return t->incidents > 0 || t->no_best || t->exit_code == 2 || t->exit_code == 3 ||
-           t->exit_code == 4;
+    return t->incidents > 0 || t->no_best || is_refused(t) || t->exit_code == 4;
 }
 
 static bool is_flagged(const trial *t) {
@@ -126,9 +129,13 @@ typedef struct tally {
     int runs, harmed, caught, flagged, warned, upright[VARIANT_COUNT];
     double score[VARIANT_COUNT];
     int n_score[VARIANT_COUNT];
+    int refused;   /* harmed and refused before training */
     double epochs; /* of harmed runs with the guard, in units of what the recipe asks for */
     int delay[1000], n_delays;
-    char what[64];
+    struct {
+        char name[64];
+        int count;
+    } what[WHAT_MAX]; /* by what they were flagged */
 } tally;
 
 static int compare_ints(const void *a, const void *b) {
@@ -143,6 +150,22 @@ static double median(const int *values, int n) {
     return n % 2 ? copy[n / 2] : (copy[n / 2 - 1] + copy[n / 2]) / 2.0;
 }
 
+static void count_name(tally *t, const char *name) {
+    int i = 0;
+    while (i < WHAT_MAX - 1 && t->what[i].count > 0 && strcmp(t->what[i].name, name) != 0)
+        i++;
+    snprintf(t->what[i].name, sizeof t->what[i].name, "%s", name ? name : "");
+    t->what[i].count++;
+}
+
+/* What flagged most of the runs, the earlier of two that are even; "" when nothing did. */
+static const char *most_common(const tally *t) {
+    int best = 0;
+    for (int i = 1; i < WHAT_MAX; i++)
+        if (t->what[i].count > t->what[best].count) best = i;
+    return t->what[best].name;
+}
+
 static void count_run(tally *t, const scenario *sc, const trial *trials, int planned, double base) {
     const trial *guarded = &trials[VARIANT_GUARD];
     bool harmed = !is_above(trials[VARIANT_OFF].score, HARM, base);
@@ -151,6 +174,7 @@ static void count_run(tally *t, const scenario *sc, const trial *trials, int pla
     t->warned += (harmed || !sc->sabotage) && warning(guarded) != NULL;
     t->harmed += harmed;
     t->caught += harmed && is_flagged(guarded);
+    t->refused += harmed && is_refused(guarded);
     if (harmed) t->epochs += guarded->epochs / (double)planned;
     for (int v = 0; v < VARIANT_COUNT; v++) {
         t->upright[v] += harmed && is_above(trials[v].score, UPRIGHT, base);
@@ -162,12 +186,11 @@ static void count_run(tally *t, const scenario *sc, const trial *trials, int pla
         int delay = guarded->first - sc->onset;
         t->delay[t->n_delays++] = delay > 0 ? delay : 0;
     }
-    if (!t->what[0] && (sc->sabotage ? is_flagged(guarded) : is_caught(guarded)))
-        snprintf(t->what, sizeof t->what, "%s",
-                 guarded->incidents > 0                               ? guarded->what
-                 : guarded->exit_code == 2 || guarded->exit_code == 3 ? "refused"
-                 : guarded->no_best                                   ? "not eligible"
-                                                                      : warning(guarded));
+    if (sc->sabotage ? is_flagged(guarded) : is_caught(guarded))
+        count_name(t, guarded->incidents > 0 ? guarded->what
+                      : is_refused(guarded)  ? "refused"
+                      : guarded->no_best     ? "not eligible"
+                                             : warning(guarded));
 }
 
 static void add_tally(tally *to, const tally *from) {
@@ -177,6 +200,7 @@ static void add_tally(tally *to, const tally *from) {
     to->flagged += from->flagged;
     to->warned += from->warned;
     to->epochs += from->epochs;
+    to->refused += from->refused;
     for (int v = 0; v < VARIANT_COUNT; v++)
         to->upright[v] += from->upright[v];
     for (int i = 0; i < from->n_delays && to->n_delays < 1000; i++)
@@ -193,8 +217,7 @@ static void print_mean(const tally *t, variant v) {
 }
 
 static void print_row(const scenario *sc, const tally *t) {
-    printf("| %s | %d of %d | %d | %s |", sc->name, t->harmed, t->runs, t->flagged,
-           t->what[0] ? t->what : "");
+    printf("| %s | %d of %d | %d | %s |", sc->name, t->harmed, t->runs, t->flagged, most_common(t));
     if (t->n_delays > 0)
         printf(" %g |", median(t->delay, t->n_delays));
     else
@@ -252,6 +275,18 @@ static void print_suite(const options *o, const work *list, int n, const suite *
     }
 }
 
+/* False, with a message, when a suite's metric is none of its base's. */
+static bool check_bases(const options *o, const work *list, int n, const suite *suites,
+                        int n_suites) {
+    for (int s = 0; s < n_suites; s++) {
+        if (!isnan(base_score(o, list, n, &suites[s]))) continue;
+        fprintf(stderr, "collapse: %s: its first control has no %s.%s on test rows\n",
+                suites[s].name, suites[s].head, suites[s].metric);
+        return false;
+    }
+    return true;
+}
+
 static void print_everything(const options *o, const work *list, int n, const suite *suites,
                              int n_suites) {
     static tally sabotages, controls;
@@ -259,6 +294,7 @@ static void print_everything(const options *o, const work *list, int n, const su
         print_suite(o, list, n, &suites[s], &sabotages, &controls);
     printf("\n## Together\n\n");
     print_share("harmed runs that were flagged", sabotages.caught, sabotages.harmed);
+    print_share("of them refused before training", sabotages.refused, sabotages.harmed);
     print_share("of them warned of by `ballast check` before training", sabotages.warned,
                 sabotages.harmed);
     printf("* median delay: %g evaluations\n", median(sabotages.delay, sabotages.n_delays));
@@ -308,11 +344,18 @@ static int test_suites(const options *o, const suite *suites, int n_suites) {
     list_work(o, suites, n_suites, list);
     for (int i = 0; i < n; i++)
         list[i].trials = trials + (size_t)i * per_work;
-    bool done = run_everything(o, list, n);
+    bool done = run_everything(o, list, n) && check_bases(o, list, n, suites, n_suites);
     if (done) print_everything(o, list, n, suites, n_suites);
     munmap(trials, bytes + 1);
     bal_free(list);
     return !done;
+}
+
+static bool has_scenario(const suite *suites, int n_suites, const char *name) {
+    for (int s = 0; s < n_suites; s++)
+        for (int i = 0; i < suites[s].n_scenarios; i++)
+            if (strcmp(suites[s].scenarios[i].name, name) == 0) return true;
+    return false;
 }
 
 static int usage(void) {
@@ -355,6 +398,10 @@ int main(int argc, char **argv) {
             fprintf(stderr, "collapse: %s\n", err.message);
             result = 2;
         }
+    }
+    if (result == 0 && o.only && !has_scenario(suites, n_suites, o.only)) {
+        fprintf(stderr, "collapse: no suite has a scenario '%s'\n", o.only);
+        result = 2;
     }
     if (result == 0) result = test_suites(&o, suites, n_suites);
     for (int s = 0; s < n_suites; s++)

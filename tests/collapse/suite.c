@@ -43,7 +43,8 @@ static bal_status read_scenario(suite *s, const field_options *base, const bal_y
         return bal_yaml_fail(err, BAL_EFORMAT, bal_yaml_get(node, "kind"), false,
                              "kind: wanted sabotage or control, found '%s'", kind);
     BAL_TRY(read_set(s, sc, bal_yaml_get(node, "set"), err));
-    const bal_yaml_node *data = bal_yaml_get(node, "data"), *at = bal_yaml_get(node, "onset");
+    const bal_yaml_node *data = bal_yaml_get(node, "data"), *at = bal_yaml_get(node, "onset"),
+                        *refused = bal_yaml_get(node, "refused");
     sc->field = *base;
     if (data && !s->has_field)
         return bal_yaml_fail(err, BAL_EFORMAT, data, true, "this suite has no data of its own");
@@ -51,6 +52,8 @@ static bal_status read_scenario(suite *s, const field_options *base, const bal_y
     if (at && (!bal_yaml_i64(at, &onset) || onset < 1 || onset > 1000000))
         return bal_yaml_fail(err, BAL_EFORMAT, at, false, "onset: wanted an evaluation, from 1");
     sc->onset = (int)onset;
+    if (refused && !bal_yaml_bool(refused, &sc->refused))
+        return bal_yaml_fail(err, BAL_EFORMAT, refused, false, "refused: wanted true or false");
     return BAL_OK;
 }
 

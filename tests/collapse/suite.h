@@ -12,6 +12,8 @@
  *       set: ["heads.label.class_weights.multiplier=30"]     # overrides of the recipe
  *       data: {label_noise: 0.9}        # on top of the suite's, see field.h
  *       onset: 1                        # evaluation from which harm can show
+ *       refused: true                   # is to be refused before training; any other that is
+ *                                       # refused (a misspelt key, say) is an error of the suite
  */
 #ifndef COLLAPSE_SUITE_H
 #define COLLAPSE_SUITE_H
@@ -23,7 +25,7 @@
 
 typedef struct scenario {
     const char *name, *about;
-    bool sabotage;
+    bool sabotage, refused;
     const char **set;
     int n_set;
     field_options field; /* the suite's data with the scenario's on top */

@@ -69,17 +69,18 @@ static void add_number(command *c, const char *key, double value) {
     add(c, c->text[c->n_texts++]);
 }
 
-/* The exit code; −1 when it could not be run. Standard output goes to the file `out` of the folder.
+/* The exit code; −1 when it could not be run. Its two streams go to the files `out` and `err` of
+ * the folder.
  */
 static int run(const laboratory *lab, const command *c) {
     pid_t child = fork();
     if (child == 0) {
         if (chdir(lab->folder) != 0) _exit(127);
         int out = open("out", O_WRONLY | O_CREAT | O_TRUNC, 0600),
-            nowhere = open("/dev/null", O_RDWR);
-        if (out >= 0 && nowhere >= 0) {
+            errors = open("err", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        if (out >= 0 && errors >= 0) {
             dup2(out, STDOUT_FILENO);
-            dup2(nowhere, STDERR_FILENO);
+            dup2(errors, STDERR_FILENO);
         }
         execv(lab->program, c->word);
         _exit(127);
@@ -107,36 +108,49 @@ static void read_summary(const laboratory *lab, const suite *s, trial *t) {
     snprintf(path, sizeof path, "%s/run/summary.json", lab->folder);
     if (bal_json_read(path, 0, &summary, NULL) != BAL_OK) return;
     t->score = number_at(summary, "test", s->head, s->metric);
-    t->monitored = number_at(summary, "monitor", "value", NULL);
+    t->val_score = number_at(summary, "val", s->head, s->metric);
     t->no_best = !(number_at(summary, "best_epoch", NULL, NULL) > 0);
     json_decref(summary);
 }
 
-/* An evaluation per epoch, a row per evaluation. */
-static void read_epochs(const laboratory *lab, trial *t) {
+static json_t *read_rows(const laboratory *lab, const char *name) {
     char path[PATH_LENGTH];
-    json_t *rows;
-    snprintf(path, sizeof path, "%s/run/metrics.jsonl", lab->folder);
-    if (bal_json_read_lines(path, &rows, NULL) != BAL_OK) return;
-    t->epochs = (int)json_array_size(rows);
-    json_decref(rows);
+    json_t *rows = NULL;
+    snprintf(path, sizeof path, "%s/run/%s", lab->folder, name);
+    return bal_json_read_lines(path, &rows, NULL) == BAL_OK ? rows : NULL;
 }
 
-static void read_incidents(const laboratory *lab, trial *t) {
-    char path[PATH_LENGTH];
-    json_t *rows;
-    snprintf(path, sizeof path, "%s/run/incidents.jsonl", lab->folder);
-    if (bal_json_read_lines(path, &rows, NULL) != BAL_OK) return;
-    t->incidents = (int)json_array_size(rows);
-    if (t->incidents > 0) {
-        const json_t *incident = json_array_get(rows, 0);
+/* The evaluation at which an incident happened, or for one of a step the evaluation after it: its
+ * own figure is that of the last one made. */
+static int evaluation_of(const json_t *incident, const json_t *evaluations) {
+    size_t i;
+    const json_t *row;
+    double at = number_at(incident, "evaluation", NULL, NULL),
+           step = number_at(incident, "step", NULL, NULL);
+    json_array_foreach(evaluations, i, row) {
+        if (number_at(row, "evaluation", NULL, NULL) == at &&
+            number_at(row, "step", NULL, NULL) == step)
+            return (int)at;
+    }
+    return (int)at + 1;
+}
+
+/* The incidents from the onset on: what was seen before is not what was done to the run. */
+static void read_logs(const laboratory *lab, int onset, trial *t) {
+    json_t *evaluations = read_rows(lab, "metrics.jsonl"),
+           *incidents = read_rows(lab, "incidents.jsonl");
+    const json_t *incident;
+    size_t i;
+    t->epochs = (int)json_array_size(evaluations); /* one evaluation per epoch */
+    json_array_foreach(incidents, i, incident) {
+        int at = evaluation_of(incident, evaluations);
+        if (at < onset || t->incidents++ > 0) continue;
         const char *detector = json_string_value(json_object_get(incident, "detector"));
-        double at = number_at(incident, "evaluation", NULL, NULL);
-        /* Seen at a step, before the evaluation that follows it. */
-        t->first = at > 0 ? (int)at : 1;
+        t->first = at;
         snprintf(t->what, sizeof t->what, "%s", detector ? detector : "?");
     }
-    json_decref(rows);
+    json_decref(evaluations);
+    json_decref(incidents);
 }
 
 /* ---- the two commands ---- */
@@ -174,7 +188,7 @@ static void train(const laboratory *lab, const suite *s, const scenario *sc, uin
                   bool guarded, double epochs, double lr, trial *ret_trial) {
     command c = {0};
     char path[PATH_LENGTH];
-    *ret_trial = (trial){.score = NAN, .monitored = NAN};
+    *ret_trial = (trial){.score = NAN, .val_score = NAN};
     snprintf(path, sizeof path, "%s/run", lab->folder);
     clear(path);
     add(&c, "ballast");
@@ -193,21 +207,33 @@ static void train(const laboratory *lab, const suite *s, const scenario *sc, uin
     add(&c, "1");
     ret_trial->exit_code = run(lab, &c);
     read_summary(lab, s, ret_trial);
-    read_epochs(lab, ret_trial);
-    read_incidents(lab, ret_trial);
+    read_logs(lab, sc->onset, ret_trial);
 }
 
 /* ---- the recipe's own numbers, for the restart ---- */
 
+/* SECTION.KEY as the base says it, or as the scenario's overrides do: "optimizer.lr=1" or
+ * "optimizer={kind: sgd, lr: 1}", the last one counts. */
 static double setting(const suite *s, const scenario *sc, const char *section, const char *key,
                       double fallback) {
     char wanted[64];
     double value = fallback;
-    size_t length = (size_t)snprintf(wanted, sizeof wanted, "%s.%s=", section, key);
+    size_t length = (size_t)snprintf(wanted, sizeof wanted, "%s.%s=", section, key),
+           whole = strlen(section) + 1;
     const bal_yaml_node *node = bal_yaml_get(bal_yaml_get(s->recipe, section), key);
     if (node) (void)bal_yaml_number(node, &value);
-    for (int i = 0; i < sc->n_set; i++)
-        if (strncmp(sc->set[i], wanted, length) == 0) value = strtod(sc->set[i] + length, NULL);
+    for (int i = 0; i < sc->n_set; i++) {
+        const char *set = sc->set[i];
+        if (strncmp(set, wanted, length) == 0) value = strtod(set + length, NULL);
+        if (strncmp(set, wanted, whole - 1) != 0 || set[whole - 1] != '=') continue;
+        bal_arena arena = {0};
+        bal_yaml_node *map;
+        value = fallback;
+        if (bal_yaml_parse(&arena, set + whole, strlen(set + whole), "set", &map, NULL) == BAL_OK &&
+            (node = bal_yaml_get(map, key)) != NULL)
+            (void)bal_yaml_number(node, &value);
+        bal_arena_release(&arena);
+    }
     return value;
 }
 
@@ -218,13 +244,25 @@ static void train_twice(const laboratory *lab, const suite *s, const scenario *s
     train(lab, s, sc, seed, false, half, 0, &first);
     train(lab, s, sc, seed + 1000, false, half, setting(s, sc, "optimizer", "lr", 0.001) / 2,
           &second);
-    bool better = isnan(first.monitored) || second.monitored > first.monitored;
+    bool better = isnan(first.val_score) || second.val_score > first.val_score;
     *ret_trial = better ? second : first;
     ret_trial->epochs = first.epochs + second.epochs;
 }
 
 int trial_epochs(const suite *s, const scenario *sc) {
     return (int)setting(s, sc, "train", "epochs", 100);
+}
+
+/* What the program says to a scenario that was not meant to be refused. */
+static void complain(const laboratory *lab, const suite *s, const scenario *sc) {
+    char path[PATH_LENGTH], line[512] = "";
+    snprintf(path, sizeof path, "%s/err", lab->folder);
+    FILE *file = fopen(path, "r");
+    if (file && !fgets(line, sizeof line, file)) line[0] = '\0';
+    if (file) fclose(file);
+    fprintf(stderr,
+            "collapse: %s: scenario '%s' is refused, and does not say `refused: true`: %s\n",
+            s->name, sc->name, line);
 }
 
 bool trial_run(const laboratory *lab, const suite *s, const scenario *sc, uint64_t seed,
@@ -235,7 +273,12 @@ bool trial_run(const laboratory *lab, const suite *s, const scenario *sc, uint64
     else
         train(lab, s, sc, seed, which == VARIANT_GUARD, 0, 0, ret_trial);
     if (which == VARIANT_GUARD) check(lab, s, sc, ret_trial);
-    if (ret_trial->exit_code >= 0 && ret_trial->exit_code != 127) return true;
-    fprintf(stderr, "collapse: %s could not be run\n", lab->program);
+    bool refused = ret_trial->exit_code == 2 || ret_trial->exit_code == 3;
+    if (ret_trial->exit_code < 0 || ret_trial->exit_code == 127)
+        fprintf(stderr, "collapse: %s could not be run\n", lab->program);
+    else if (refused && !sc->refused)
+        complain(lab, s, sc);
+    else
+        return true;
     return false;
 }

@@ -18,12 +18,12 @@ enum { FINDINGS_MAX = 8 };
 typedef struct trial {
     int exit_code;
     double score;     /* the suite's metric on the test rows; NaN: no model */
-    double monitored; /* best value of the monitored metric; NaN: none */
+    double val_score; /* the same on the validation rows */
     bool no_best;     /* no evaluation was eligible: the run says that its model is worth nothing */
     int epochs;       /* trained, those undone by rollbacks and those of both runs included */
-    int incidents;
-    int first;     /* evaluation of the first incident; 0: none */
-    char what[64]; /* its detector */
+    int incidents;    /* from the scenario's onset on */
+    int first;        /* evaluation at or before which the first of them happened; 0: none */
+    char what[64];    /* its detector */
     /* Rules of `ballast check` with a warning or an error, before training (VARIANT_GUARD). */
     char finding[FINDINGS_MAX][48];
     int n_findings;

@@ -213,6 +213,19 @@ static void huge_logits_stay_exact(void **state) {
 }
 
 /* What a metric must do without rows, and on heads of another kind. */
+/* Costs 0.31, 2.13, 20.0, unknown; the row without a label and the one without a prediction. */
+static void share_of_rows_that_cost_more(void **state) {
+    const float logits[] = {1, -2, -20, NAN, 5};
+    const int32_t labels[] = {1, 1, 1, 0, -1};
+    bal_scores *scores = binary_of(logits, labels, 5, 0.5);
+    const struct {
+        double nats, share;
+    } cases[] = {{0.3, 1}, {0.32, 0.75}, {2.2, 0.5}, {19.9, 0.5}, {21, 0.25}, {1e300, 0.25}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_float_equal(bal_scores_share_above(scores, cases[i].nats), cases[i].share, 1e-12);
+    bal_scores_free(scores);
+}
+
 static void undefined_has_a_reason(void **state) {
     const float logits[] = {1, 2, 3};
     const int32_t unknown[] = {-1};
@@ -550,6 +563,7 @@ int main(void) {
         cmocka_unit_test(nonfinite_rows_are_wrong),
         cmocka_unit_test(no_finite_row_at_all),
         cmocka_unit_test(huge_logits_stay_exact),
+        cmocka_unit_test(share_of_rows_that_cost_more),
         cmocka_unit_test(undefined_has_a_reason),
         cmocka_unit_test(metrics_know_their_heads),
         cmocka_unit_test(what_each_metric_cannot_say),
