@@ -257,7 +257,10 @@ void bal_screen_progress(void *user, const bal_progress *progress) {
         break;
     case BAL_PROGRESS_ROLLBACK: {
         char text[256];
-        snprintf(text, sizeof text, "back to here; remedy: %s", progress->message);
+        snprintf(text, sizeof text, "%s; remedy: %s",
+                 progress->epoch == 0 && progress->batch == 0 ? "back to the start"
+                                                              : "back to here",
+                 progress->message);
         print_event(screen, screen->style.yellow, "rollback", progress->epoch, text);
         break;
     }

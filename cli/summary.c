@@ -318,6 +318,8 @@ static void print_outcome(FILE *out, const bal_style *style, const json_t *summa
         fprintf(out, "; best %s%s %s at epoch %.0f", bal_json_text_at(monitor, "name"),
                 watches_log(summary) ? " (log)" : "",
                 bal_score_text(bal_json_number_at(monitor, "value"), value), best);
+    if (best > 0 && *bal_json_text_at(summary, "best_stage"))
+        fprintf(out, ", the best of stage %s", bal_json_text_at(summary, "best_stage"));
     fputs("\n", out);
 }
 

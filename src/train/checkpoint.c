@@ -107,7 +107,25 @@ static void write_stages(const bal_trainer *trainer, bal_json_out *out) {
     bal_json_out_array_end(out);
 }
 
-static void write_meta(const bal_trainer *trainer, bool with_healthy, bal_text *text) {
+/** What only a run that goes on needs to know. */
+static void write_way(const bal_trainer *trainer, bool with_healthy, bal_json_out *out) {
+    if (with_healthy) {
+        bal_json_out_key(out, "healthy");
+        bal_train_state_write(&trainer->healthy.state, out);
+    }
+    bal_json_out_named_bool(out, "healthy_is_current", trainer->healthy.valid && !with_healthy);
+    bal_json_out_named_integer(out, "outcome", trainer->outcome);
+    bal_json_out_named_number(out, "seconds", bal_trainer_seconds(trainer));
+    bal_json_out_key(out, "logs");
+    bal_json_out_row(out);
+    for (int log = 0; log < BAL_LOG_COUNT; log++)
+        bal_json_out_integer(out, trainer->log_size[log]);
+    bal_json_out_array_end(out);
+}
+
+/** `weights_only`: a file that is the same whenever and in however many pieces the run is made. */
+static void write_meta(const bal_trainer *trainer, bool weights_only, bool with_healthy,
+                       bal_text *text) {
     char data[20], recipe[20];
     snprintf(data, sizeof data, "%016" PRIx64, trainer->dataset->digest);
     snprintf(recipe, sizeof recipe, "%016" PRIx64, bal_checkpoint_recipe(trainer->recipe));
@@ -117,22 +135,11 @@ static void write_meta(const bal_trainer *trainer, bool with_healthy, bal_text *
     bal_json_out_named_integer(&out, "version", BAL_CHECKPOINT_VERSION);
     bal_json_out_key(&out, "state");
     bal_train_state_write(&trainer->state, &out);
-    if (with_healthy) {
-        bal_json_out_key(&out, "healthy");
-        bal_train_state_write(&trainer->healthy.state, &out);
-    }
-    bal_json_out_named_bool(&out, "healthy_is_current", trainer->healthy.valid && !with_healthy);
-    bal_json_out_named_integer(&out, "outcome", trainer->outcome);
-    bal_json_out_named_number(&out, "seconds", bal_trainer_seconds(trainer));
+    if (!weights_only) write_way(trainer, with_healthy, &out);
     bal_json_out_named_string(&out, "data", data);
     bal_json_out_named_string(&out, "recipe", recipe);
     bal_json_out_named_string(&out, "monitor", trainer->recipe->monitor);
     write_stages(trainer, &out);
-    bal_json_out_key(&out, "logs");
-    bal_json_out_row(&out);
-    for (int log = 0; log < BAL_LOG_COUNT; log++)
-        bal_json_out_integer(&out, trainer->log_size[log]);
-    bal_json_out_array_end(&out);
     bal_json_out_object_end(&out);
 }
 
@@ -211,7 +218,7 @@ bal_status bal_trainer_write_last(bal_trainer *trainer, bal_error *err) {
     BAL_TRY_OUT(add_bytes(&list, BAL_CHECKPOINT_MEMORY, &memory, err));
     BAL_TRY_OUT(add_bytes(&list, BAL_CHECKPOINT_LEDGER, &ledger, err));
     if (with_healthy) BAL_TRY_OUT(add_healthy(&list, trainer, err));
-    write_meta(trainer, with_healthy, &meta);
+    write_meta(trainer, false, with_healthy, &meta);
     BAL_TRY_OUT(keep_older(trainer, err));
     BAL_TRY_OUT(write_file(trainer, BAL_RUN_LAST, &list, &meta, err));
     trainer->last_checkpoint = bal_clock_seconds();
@@ -234,7 +241,7 @@ static bal_status write_weights(bal_trainer *trainer, const char *name, bal_erro
     bal_status status;
     BAL_TRY_OUT(host_bytes(store, &bytes, &copy, err));
     BAL_TRY_OUT(add_store(&list, store, bytes, "", true, err));
-    write_meta(trainer, false, &meta);
+    write_meta(trainer, true, false, &meta);
     status = write_file(trainer, name, &list, &meta, err);
 out:
     bal_free(copy);

@@ -347,6 +347,8 @@ static void write_summary(const bal_trainer *trainer, int32_t best, const bal_ev
     bal_json_out_named_integer(&out, "epochs", bal_trainer_epoch(trainer));
     bal_json_out_named_integer(&out, "steps", state->step);
     bal_json_out_named_integer(&out, "best_epoch", best_epoch_of(trainer, best));
+    if (trainer->whole->n_stages > 0)
+        bal_json_out_named_string(&out, "best_stage", trainer->whole->stages[best].name);
     write_monitor(trainer, best, &out);
     write_stages(trainer, &out);
     write_set(&out, "val", val);

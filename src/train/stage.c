@@ -170,12 +170,33 @@ out:
 
 /* ---- the end ---- */
 
+/** A stage hands on what it made even where that is worse than what it began with, as its recipe
+ *  asks; but that should not go unnoticed. */
+static void compare_with_earlier(const bal_trainer *trainer, int32_t best) {
+    const bal_recipe_stage *stages = trainer->whole->stages;
+    double value = bal_trainer_stage_result(trainer, best).best_value;
+    bool larger = bal_metric_path_better(&trainer->monitor) > 0;
+    for (int32_t i = 0; i < best; i++) {
+        const bal_stage_result *earlier = &trainer->ended[i];
+        if (earlier->best_evaluation == 0 ||
+            strcmp(stages[i].recipe->monitor, stages[best].recipe->monitor) != 0)
+            continue;
+        if (larger ? earlier->best_value <= value : earlier->best_value >= value) continue;
+        bal_log_printf(&trainer->hooks->log, BAL_LOG_WARN,
+                       "stage %s reached %s %.6g, better than the %.6g of stage %s, which is the "
+                       "model; the weights of the former are in " BAL_RUN_STAGE,
+                       stages[i].name, stages[i].recipe->monitor, earlier->best_value, value,
+                       stages[best].name, stages[i].name);
+    }
+}
+
 bal_status bal_trainer_restore_best(bal_trainer *trainer, int32_t *ret_stage, bal_error *err) {
     int32_t now = (int32_t)trainer->state.stage, best = now;
     while (best >= 0 && bal_trainer_stage_result(trainer, best).best_evaluation == 0)
         best--;
     *ret_stage = best;
     if (best < 0) return BAL_OK;
+    if (best == now) compare_with_earlier(trainer, best);
     if (best == now) BAL_TRY(bal_trainer_read_best(trainer, err));
     if (best == now && trainer->whole->n_stages > 0) return bal_trainer_write_stage(trainer, err);
     if (best == now) return BAL_OK;

@@ -57,9 +57,9 @@ bal_status bal_train_state_read(bal_train_state *state, json_t *object, bal_erro
 #undef READ_DOUBLE
     BAL_TRY(read_row(object, "head_loss_sum", read.head_loss_sum, err));
     BAL_TRY(read_row(object, "head_weight_sum", read.head_weight_sum, err));
-    if (read.stage < 0 || read.epochs_before < 0 ||
-        read.steps_before < 0 || read.evaluations_before < 0 || read.epoch < 0 || read.batch < 0 ||
-        read.step < 0 || read.batch_size < 1)
+    if (read.stage < 0 || read.epochs_before < 0 || read.steps_before < 0 ||
+        read.evaluations_before < 0 || read.epoch < 0 || read.batch < 0 || read.step < 0 ||
+        read.batch_size < 1)
         return bal_fail(err, BAL_EFORMAT, "checkpoint state: a counter is negative");
     *state = read;
     return BAL_OK;

@@ -202,6 +202,7 @@ static void recovery_is_accepted_after_probation(void **state) {
     bal_decision decision = bad(&lab); /* 4 */
     assert_int_equal(decision.verdict, BAL_VERDICT_ROLLBACK);
     assert_int_equal(decision.remedy, 0);
+    assert_false(decision.relapse);
     roll_back(&lab, &healthy);
     for (int evaluation = 3; evaluation <= 9; evaluation++) {
         decision = good(&lab);
@@ -212,6 +213,7 @@ static void recovery_is_accepted_after_probation(void **state) {
     decision = bad(&lab); /* later trouble takes the next remedy */
     assert_int_equal(decision.verdict, BAL_VERDICT_ROLLBACK);
     assert_int_equal(decision.remedy, 1);
+    assert_false(decision.relapse);
     assert_int_equal(bal_guard_rollbacks(lab.guard), 2);
     assert_int_equal(bal_guard_incidents(lab.guard), 2);
     bal_text_release(&healthy.memory);
@@ -281,7 +283,7 @@ static void probation_reaches_beyond_the_latest_incident(void **state) {
         good(&lab);
     bad(&lab); /* at 7: probation ends at 10 */
     roll_back(&lab, &healthy);
-    bad(&lab); /* at 2, on probation: that does not shorten it */
+    assert_true(bad(&lab).relapse); /* at 2, on probation: that does not shorten it */
     roll_back(&lab, &healthy);
     for (int evaluation = 2; evaluation <= 11; evaluation++) {
         bal_decision decision = good(&lab);

@@ -123,6 +123,30 @@ static void rates_follow_schedule_and_remedies(void **unused) {
     kit_release(&k);
 }
 
+/* The rate explodes from epoch 3 on, and stays too high after the first remedy: the second rollback
+ * goes to the start, with fresh weights, and not to the end of epoch 2 again. */
+static void a_relapse_starts_again(void **unused) {
+    static const double epochs[] = {1, 2, 3, 1, 2, 3, 4, 5}, attempts[] = {0, 0, 1, 2, 2, 2, 2, 2};
+    kit k;
+    kit_init(&k);
+    k.overrides = "schedule={kind: step, at: {2: 1.0e30}}|train.epochs=5|guard={policy: recover, "
+                  "remedies: [{batch_size: 2.0}, {lr: 1.0e-30}]}|checkpoint.every_epochs=1";
+    assert_int_equal(kit_must_train(&k, "run"), BAL_OUTCOME_DONE);
+    assert_int_equal(k.rollbacks, 2);
+    json_t *rows = rows_of(&k, "run");
+    assert_int_equal(json_array_size(rows), 8);
+    for (size_t row = 0; row < 8; row++) {
+        assert_near(number_at(rows, row, "epoch"), epochs[row], 0);
+        assert_near(number_at(rows, row, "attempt"), attempts[row], 0);
+    }
+    double first = number_at(rows, 0, "train.loss");
+    double trained = number_at(rows, 1, "train.loss");
+    double again = number_at(rows, 3, "train.loss");
+    assert_true(trained < first && again > (first + trained) / 2);
+    json_decref(rows);
+    kit_release(&k);
+}
+
 /* ---- when ---- */
 
 static void evaluates_every_so_often_and_at_the_end(void **unused) {
@@ -325,6 +349,7 @@ int main(void) {
         cmocka_unit_test(the_training_loss_is_a_mean_over_rows),
         cmocka_unit_test(the_total_is_the_heads_by_their_shares),
         cmocka_unit_test(rates_follow_schedule_and_remedies),
+        cmocka_unit_test(a_relapse_starts_again),
         cmocka_unit_test(evaluates_every_so_often_and_at_the_end),
         cmocka_unit_test(patience_ends_at_its_last_evaluation),
         cmocka_unit_test(the_best_evaluation_becomes_the_model),
