@@ -252,6 +252,36 @@ static void remedies_stay_in_force(void **unused) {
     kit_release(&k);
 }
 
+/* Two rollbacks in the second stage: the second, a relapse, goes to what the first stage left, not
+ * to weights that know nothing. */
+static void a_relapse_starts_the_stage_again(void **unused) {
+    kit k;
+    kit_init(&k);
+    k.overrides = "train.epochs=6|guard={policy: recover, remedies: [{batch_size: 0.9}, {lr: "
+                  "1.0e-30}]}|stages=[{name: one}, {name: two, schedule: {kind: step, at: {1: "
+                  "1.0e30}}, train: {epochs: 3}}]";
+    assert_int_equal(kit_must_train(&k, "run"), BAL_OUTCOME_DONE);
+    assert_int_equal(k.rollbacks, 2);
+    json_t *rows = rows_of(&k, "run");
+    size_t n = json_array_size(rows), at = 0;
+    while (at < n && !(integer(json_array_get(rows, at), "attempt") == 2))
+        at++;
+    assert_true(at > 6 && at < n);
+    const json_t *again = json_array_get(rows, at);
+    assert_string_equal(text(again, "stage"), "two");
+    assert_int_equal(integer(again, "stage_epoch"), 1);
+    assert_int_equal(integer(again, "epoch"), 7);
+    assert_int_equal(integer(again, "evaluation"), 7);
+    double untrained, trained;
+    assert_true(bal_json_number(
+        json_object_get(json_object_get(json_array_get(rows, 0), "train"), "loss"), &untrained));
+    assert_true(
+        bal_json_number(json_object_get(json_object_get(again, "train"), "loss"), &trained));
+    assert_true(trained < 0.8 * untrained);
+    json_decref(rows);
+    kit_release(&k);
+}
+
 static void class_weights_are_those_of_the_stage(void **unused) {
     kit k;
     kit_init(&k);
@@ -464,6 +494,7 @@ int main(void) {
         cmocka_unit_test(moments_start_afresh),
         cmocka_unit_test(orders_do_not_repeat),
         cmocka_unit_test(remedies_stay_in_force),
+        cmocka_unit_test(a_relapse_starts_the_stage_again),
         cmocka_unit_test(class_weights_are_those_of_the_stage),
         cmocka_unit_test(patience_is_of_the_stage),
         cmocka_unit_test(a_rule_that_stops_ends_the_run),
