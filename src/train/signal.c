@@ -371,17 +371,36 @@ out:
 
 /* ---- the verdict ---- */
 
+static double p_of_runs(int32_t reached, int32_t runs) {
+    return (double)(reached + 1) / (double)(runs + 1);
+}
+
+/** Runs on shuffled labels are held to the same p as all else, once there are enough of them to
+ *  reach it. The best of them alone would be a bar that rises with their number. */
+static bool shuffled_does_as_well(const bal_signal_head *head, int32_t runs) {
+    return head->reached > 0 && !(p_of_runs(head->reached, runs) < BAL_SIGNAL_ALPHA);
+}
+
+bal_signal_verdict bal_signal_judge(const bal_signal_head *head, int32_t runs, bool refits) {
+    bool beats_prior = head->low > 0, beats_chance = head->p < BAL_SIGNAL_ALPHA;
+    bool shuffled = shuffled_does_as_well(head, runs);
+    if (beats_prior && beats_chance && !shuffled) return BAL_SIGNAL_FOUND;
+    if (beats_prior && shuffled && (beats_chance || refits)) return BAL_SIGNAL_SHUFFLED;
+    if (head->detectable >= BAL_SIGNAL_TOO_FEW) return BAL_SIGNAL_TOO_FEW_ROWS;
+    return beats_prior || beats_chance ? BAL_SIGNAL_UNSURE : BAL_SIGNAL_NONE;
+}
+
 static void decide(bal_signal *signal) {
     for (int32_t h = 0; h < signal->n_heads; h++) {
         bal_signal_head *head = &signal->heads[h];
-        int32_t reached = 0;
         for (int32_t run = 0; run < signal->runs; run++)
-            reached += !(head->shuffled[run] < head->skill);
+            head->reached += !(head->shuffled[run] < head->skill);
         if (signal->refits) {
-            head->p = (double)(reached + 1) / (double)(signal->runs + 1);
+            head->p = p_of_runs(head->reached, signal->runs);
             head->permutations = signal->runs;
         }
-        head->signal = head->low > 0 && head->p < BAL_SIGNAL_ALPHA && (signal->refits || !reached);
+        head->verdict = bal_signal_judge(head, signal->runs, signal->refits);
+        head->signal = head->verdict == BAL_SIGNAL_FOUND;
     }
 }
 

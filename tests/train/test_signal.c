@@ -156,6 +156,47 @@ static void refits_count_what_reached_it(void **unused) {
     kit_release(&k);
 }
 
+/** A head as a review met it: above the prior, p at its least, and some of the runs on shuffled
+ *  labels with a skill as great. */
+static bal_signal_verdict judged(int32_t reached, int32_t runs) {
+    const bal_signal_head head = {.skill = 0.0382,
+                                  .low = 0.0055,
+                                  .high = 0.0703,
+                                  .p = 0.0001,
+                                  .detectable = 0.014,
+                                  .reached = reached};
+    return bal_signal_judge(&head, runs, false);
+}
+
+static void more_shuffled_runs_are_no_higher_bar(void **unused) {
+    assert_int_equal(judged(0, 0), BAL_SIGNAL_FOUND);
+    assert_int_equal(judged(0, 5), BAL_SIGNAL_FOUND);
+    assert_int_equal(judged(1, 5), BAL_SIGNAL_SHUFFLED);
+    assert_int_equal(judged(1, 99), BAL_SIGNAL_SHUFFLED);
+    /* (1 + 1)/(199 + 1) is 0.01 still, (1 + 1)/(200 + 1) is below. */
+    assert_int_equal(judged(1, 199), BAL_SIGNAL_SHUFFLED);
+    assert_int_equal(judged(1, 200), BAL_SIGNAL_FOUND);
+    assert_int_equal(judged(3, 400), BAL_SIGNAL_FOUND);
+    assert_int_equal(judged(4, 400), BAL_SIGNAL_SHUFFLED);
+    assert_int_equal(judged(900, 100000), BAL_SIGNAL_FOUND);
+}
+
+static void each_lack_has_a_verdict_of_its_own(void **unused) {
+    bal_signal_head head = {.skill = 0.04, .low = 0.01, .p = 0.2, .detectable = 0.01};
+    assert_int_equal(bal_signal_judge(&head, 5, false), BAL_SIGNAL_UNSURE); /* chance stands */
+    head.low = -0.01;
+    assert_int_equal(bal_signal_judge(&head, 5, false), BAL_SIGNAL_NONE);
+    head.p = 0.001;
+    assert_int_equal(bal_signal_judge(&head, 5, false), BAL_SIGNAL_UNSURE); /* the prior stands */
+    head.detectable = 0.5;
+    assert_int_equal(bal_signal_judge(&head, 5, false), BAL_SIGNAL_TOO_FEW_ROWS);
+    /* p of refits is that of the runs: they are why. */
+    head = (bal_signal_head){.low = 0.01, .p = 5.0 / 101, .detectable = 0.01, .reached = 4};
+    assert_int_equal(bal_signal_judge(&head, 100, true), BAL_SIGNAL_SHUFFLED);
+    head = (bal_signal_head){.low = NAN, .skill = NAN, .p = 1, .detectable = 0.01, .reached = 5};
+    assert_int_equal(bal_signal_judge(&head, 5, false), BAL_SIGNAL_NONE);
+}
+
 static void nobody_beats_a_prior_that_is_certain_enough(void **unused) {
     kit k;
     kit_init(&k);
@@ -490,6 +531,8 @@ int main(void) {
         cmocka_unit_test(every_head_is_judged_and_the_monitored_decides),
         cmocka_unit_test(class_weights_hide_no_signal),
         cmocka_unit_test(refits_count_what_reached_it),
+        cmocka_unit_test(more_shuffled_runs_are_no_higher_bar),
+        cmocka_unit_test(each_lack_has_a_verdict_of_its_own),
         cmocka_unit_test(nobody_beats_a_prior_that_is_certain_enough),
         cmocka_unit_test(diverged_runs_are_no_signal),
         cmocka_unit_test(units_follow_the_split),
