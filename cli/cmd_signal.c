@@ -371,7 +371,8 @@ const bal_command bal_command_signal = {
             "--threads N       how many threads (default: all processors of this process)\n\n"
             "skill: 1 - loss / loss of the prior; 0: nothing learned, 1: all. shuffled: the\n"
             "best skill of a run on shuffled labels. docs/signal.md says what is tested.\n"
-            "Exit codes: 0 there is signal, 8 there is none to be seen, 130, 143 and 129\n"
+            "Exit codes: 0 there is signal, 8 there is none to be seen (why not: verdict in\n"
+            "--json, no_signal, too_few_rows, unsure or shuffled_as_good), 130, 143 and 129\n"
             "interrupted; else as `ballast train`.\n",
     .run = run,
 };

@@ -262,6 +262,24 @@ static double mean_of(const double *values, int64_t n) {
     return n > 0 ? sum / (double)n : NAN;
 }
 
+/** Recall of a class that is always answered: 1 for itself, 0 for every other that there is. */
+static double prior_balanced_accuracy(const bal_signal_truth *truth) {
+    const bal_head_data *head = truth->head;
+    int32_t answer = 0, present = 0;
+    bool has_answer = false;
+    if (!truth->labels || truth->n == 0) return NAN;
+    for (int32_t c = 1; c < truth->width; c++)
+        if (head->train_counts[c] > head->train_counts[answer]) answer = c;
+    for (int32_t c = 0; c < truth->width; c++) {
+        bool found = false;
+        for (int64_t i = 0; i < truth->n && !found; i++)
+            found = truth->labels[i] == c;
+        present += found;
+        if (c == answer) has_answer = found;
+    }
+    return (double)has_answer / (double)present;
+}
+
 /** What the run on the labels as they are says about a head. */
 static bal_status judge_head(inquiry *q, const bal_signal_fit *fit, int32_t h, bal_error *err) {
     const bal_signal_truth *truth = &q->truth[h];
@@ -292,6 +310,7 @@ static bal_status judge_head(inquiry *q, const bal_signal_fit *fit, int32_t h, b
     head->prior_loss = mean_of(truth->prior_loss, truth->n);
     head->loss = head->prior_loss * (1 - head->skill);
     head->balanced_accuracy = kept->balanced_accuracy;
+    head->prior_balanced_accuracy = prior_balanced_accuracy(truth);
     head->detectable =
         bal_detectable_skill(truth, shuffle.kind == BAL_SHUFFLE_GROUPS ? shuffle.units : truth->n);
 out:
@@ -439,7 +458,6 @@ static bal_status name_heads(inquiry *q, bal_error *err) {
         head->kind = data->recipe->kind;
         for (int32_t stage = 0; stage < bal_signal_stages(q->recipe); stage++)
             head->trained |= bal_signal_stage(q->recipe, stage)->heads[h].weight != 0;
-        head->prior_balanced_accuracy = data->labels ? 1.0 / data->classes.count : NAN;
         if (strcmp(head->name, monitor.head) == 0) signal->judged = h;
         BAL_TRY(bal_signal_truth_init(&q->truth[h], data, dataset->split.rows[BAL_SPLIT_TEST],
                                       dataset->split.count[BAL_SPLIT_TEST], err));

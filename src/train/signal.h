@@ -71,14 +71,15 @@ typedef struct bal_signal_head {
     int64_t epoch;              /* whose weights did best on the validation rows */
     double sharpness;           /* 0: the outputs were of no use on the validation rows */
     double skill, low, high, p;
-    int64_t permutations;                              /* behind p */
-    double loss, prior_loss;                           /* per test row: nats, or squared error */
-    double balanced_accuracy, prior_balanced_accuracy; /* NaN for values */
-    double detectable; /* skill that would have been found, four times in five */
-    double *shuffled;  /* [runs] skill after training on shuffled labels */
-    int32_t reached;   /* how many of these are as great as skill, or no numbers */
-    bool trained;      /* some loss reaches it */
-    bool signal;       /* verdict is BAL_SIGNAL_FOUND */
+    int64_t permutations;           /* behind p */
+    double loss, prior_loss;        /* per test row: nats, or squared error */
+    double balanced_accuracy;       /* NaN for values */
+    double prior_balanced_accuracy; /* of always answering the most frequent training class */
+    double detectable;              /* skill that would have been found, four times in five */
+    double *shuffled;               /* [runs] skill after training on shuffled labels */
+    int32_t reached;                /* how many of these are as great as skill, or no numbers */
+    bool trained;                   /* some loss reaches it */
+    bool signal;                    /* verdict is BAL_SIGNAL_FOUND */
     bal_signal_verdict verdict;
 } bal_signal_head;
 
@@ -106,7 +107,11 @@ void bal_signal_release(bal_signal *signal);
  *  behind p when they are `refits`. */
 bal_signal_verdict bal_signal_judge(const bal_signal_head *head, int32_t runs, bool refits);
 
-/** {"status": "ok" | "no_signal", "skill": …, "interval": […], "p": …, "prior": …, …, "heads": …}
+/** "signal", "no_signal", "too_few_rows", "unsure", "shuffled_as_good". */
+const char *bal_signal_verdict_name(bal_signal_verdict verdict);
+
+/** {"status": "ok" | "no_signal", "verdict": …, "skill": …, "interval": […], "p": …, "prior": …, …,
+ * "heads": …}
  */
 void bal_signal_json(const bal_signal *signal, int indent, bal_text *out);
 

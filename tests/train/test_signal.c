@@ -222,6 +222,41 @@ static void diverged_runs_are_no_signal(void **unused) {
     kit_release(&k);
 }
 
+/** 600 rows in order of three classes, of which the last 30 % hold "a" and "b" only, and the first
+ *  half most of all `most`. */
+static bal_signal of_rows_without_c(const char *most) {
+    kit k;
+    bal_text text = {0};
+    kit_init(&k);
+    bal_text_puts(&text, "x0,x1,x2,x3,label\n");
+    for (int row = 0; row < ROWS; row++) {
+        const char *const early[] = {"a", "b", "c", most, most};
+        bal_text_printf(&text, "%d,%d,1,0,%s\n", row * 7 % 13, row % 11,
+                        row < 400 ? early[row % 5]
+                        : row % 2 ? "a"
+                                  : "b");
+    }
+    assert_false(bal_text_failed(&text));
+    kit_write(kit_path(&k, "table.csv"), text.data, text.length);
+    bal_text_release(&text);
+    bal_signal signal = must_ask(
+        &k,
+        ONE_HEAD "|data.split={kind: sequential, train: 0.5, val: 0.2, test: 0.3}|train.epochs=1",
+        (bal_signal_options){.runs = 0});
+    kit_release(&k);
+    return signal;
+}
+
+/* As the metric has it: the mean over the classes that have test rows. */
+static void the_prior_is_asked_about_classes_that_are_there(void **unused) {
+    bal_signal signal = of_rows_without_c("a");
+    assert_near(signal.heads[0].prior_balanced_accuracy, 0.5, 0);
+    bal_signal_release(&signal);
+    signal = of_rows_without_c("c");
+    assert_near(signal.heads[0].prior_balanced_accuracy, 0, 0);
+    bal_signal_release(&signal);
+}
+
 static void units_follow_the_split(void **unused) {
     kit k;
     kit_init(&k);
@@ -535,6 +570,7 @@ int main(void) {
         cmocka_unit_test(each_lack_has_a_verdict_of_its_own),
         cmocka_unit_test(nobody_beats_a_prior_that_is_certain_enough),
         cmocka_unit_test(diverged_runs_are_no_signal),
+        cmocka_unit_test(the_prior_is_asked_about_classes_that_are_there),
         cmocka_unit_test(units_follow_the_split),
         cmocka_unit_test(test_rows_are_needed),
         cmocka_unit_test(test_rows_of_two_classes_are_needed),
