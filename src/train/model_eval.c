@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/yaml.h"
+#include "train/raw_loss.h"
 
 /* ---- a recipe for a model without one ---- */
 
@@ -242,6 +243,22 @@ static bal_status take_targets(bal_eval_set *set, int32_t h, bal_error *err) {
     return BAL_OK;
 }
 
+/** The loss that the model was trained on, which may be a later stage's, before the recipe's. */
+static bal_status find_loss(bal_eval_set *set, const bal_predictor *predictor, int32_t h,
+                            const bal_evaluation *evaluation, bal_error *err) {
+    const bal_recipe_head *head = set->dataset->heads[h].recipe;
+    int32_t index;
+    const bal_model_head *trained = find_head(predictor, head->name, &index);
+    bal_loss_options loss =
+        trained && trained->loss.kind ? trained->loss : bal_recipe_head_loss(head);
+    const char *name = bal_loss_find(loss.kind)->metric;
+    if (!name)
+        return bal_raw_loss_compute(&loss, evaluation, bal_predictor_backend(predictor),
+                                    &set->loss[h], err);
+    set->loss[h] = bal_metric_find(name)->compute(set->scores[h], -1, NULL);
+    return BAL_OK;
+}
+
 static bal_status score(bal_eval_set *set, const bal_predictor *predictor, int32_t h,
                         bal_error *err) {
     const bal_head_data *head = &set->dataset->heads[h];
@@ -261,10 +278,7 @@ static bal_status score(bal_eval_set *set, const bal_predictor *predictor, int32
         .threshold = 0.5,
     };
     BAL_TRY(bal_scores_new(&evaluation, &set->scores[h], err));
-    const bal_metric *loss = bal_head_loss_metric(head->recipe);
-    const char *reason;
-    set->loss[h] = loss ? loss->compute(set->scores[h], -1, &reason) : NAN;
-    return BAL_OK;
+    return find_loss(set, predictor, h, &evaluation, err);
 }
 
 static bal_status check_labelled(const bal_eval_set *set, const char *split, bal_error *err) {

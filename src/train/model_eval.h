@@ -21,8 +21,8 @@ typedef struct bal_model_eval {
 
 /** Evaluate rows that a recipe describes: those of its split ("train", "val", "test") or "all". The
  *  recipe's class lists and features are replaced by the model's, and it must outlive the result.
- *  Loss is the raw mean where the head's loss is one that outputs and labels alone define
- *  (cross-entropy, squared error), else NaN.
+ *  Loss is the raw mean, as while training, of the loss that the model was trained on: the model
+ *  file names it, with its parameters; where an older one does not, the recipe's.
  *  Errors  BAL_EDATA when a label is none of the model's classes (unless data.unknown is skip),
  * when the features do not fit, when the split has no labelled row; BAL_ERECIPE for heads that the
  * model does not have. */

@@ -245,6 +245,11 @@ every_head_has_figures_of_its_own() {
     json out 'abs(1 - o["test"]["side"]["recall"]["below"] - o["test"]["side"]["risk"]) < 1e-12'
     json out 'o["test"]["side"]["prior"]["expected_profit"] is not None'
     json out '"expected_profit" not in o["test"]["colour"]'
+    command -v python3 >/dev/null && { python3 -c 'import json
+a, b = json.load(open("run/summary.json"))["test"], json.load(open("out"))["test"]
+for head in a:
+    assert abs(a[head]["loss"] - b[head]["loss"]) < 1e-4, (head, a[head]["loss"], b[head]["loss"])' ||
+        fail 'a loss of eval is not that of the run'; }
     command -v python3 >/dev/null || return 0
     python3 -c 'import os; os.openpty()' 2>/dev/null || return 0 # no terminals here
     python3 - "$program" <<'END' || fail 'too wide for a terminal of 60 columns'
