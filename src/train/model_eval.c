@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "format/yaml.h"
 #include "train/raw_loss.h"
+#include "train/units.h"
 
 /* ---- a recipe for a model without one ---- */
 
@@ -56,12 +57,14 @@ static bal_yaml_node *data_node(bal_arena *arena, const bal_predictor *predictor
                                                          : "csv";
     int32_t n_arrays;
     const char *const *arrays = bal_predictor_arrays(predictor, &n_arrays);
-    bool good = data && split && set_text(arena, data, "kind", kind) &&
-                set_text(arena, split, "kind", "sequential") &&
-                bal_yaml_set(arena, split, "train", bal_yaml_new_integer(arena, 1)) &&
-                bal_yaml_set(arena, split, "val", bal_yaml_new_integer(arena, 0)) &&
-                bal_yaml_set(arena, split, "test", bal_yaml_new_integer(arena, 0)) &&
-                bal_yaml_set(arena, data, "split", split);
+    bool good =
+        data && split && set_text(arena, data, "kind", kind) &&
+        /* In order where there is an order; of other rows none is known. */
+        set_text(arena, split, "kind", strcmp(kind, "sequence") == 0 ? "sequential" : "random") &&
+        bal_yaml_set(arena, split, "train", bal_yaml_new_integer(arena, 1)) &&
+        bal_yaml_set(arena, split, "val", bal_yaml_new_integer(arena, 0)) &&
+        bal_yaml_set(arena, split, "test", bal_yaml_new_integer(arena, 0)) &&
+        bal_yaml_set(arena, data, "split", split);
     if (good && path) good = set_text(arena, data, "path", path);
     if (good && strcmp(kind, "npz") == 0 && n_arrays > 0)
         good = bal_yaml_set(arena, data, "features", names_node(arena, arrays, n_arrays));
@@ -165,6 +168,7 @@ static bal_status read_rows(bal_model_eval *eval, const bal_predictor *predictor
                             bal_recipe *recipe, const char *split, const bal_log_sink *log,
                             bal_error *err) {
     int part = BAL_SPLIT_TRAIN;
+    eval->unit = bal_units_of(recipe);
     if (strcmp(split, "all") == 0)
         use_all_rows(recipe);
     else
@@ -180,6 +184,8 @@ static bal_status read_rows(bal_model_eval *eval, const bal_predictor *predictor
     if (table->features != bal_predictor_features(predictor))
         return bal_fail(err, BAL_EDATA, "%s has %d features; the model wants %d", table->source,
                         (int)table->features, (int)bal_predictor_features(predictor));
+    BAL_TRY(bal_units_rank(table, recipe->data.split.column, &eval->rank, err));
+    if (!eval->rank && eval->unit == BAL_SHUFFLE_GROUPS) eval->unit = BAL_SHUFFLE_ROWS;
     eval->set.dataset = eval->dataset;
     eval->set.rows = eval->dataset->split.rows[part];
     eval->set.n_rows = eval->dataset->split.count[part];
@@ -306,5 +312,7 @@ bal_status bal_model_eval_init(bal_model_eval *eval, bal_predictor *predictor, b
 void bal_model_eval_release(bal_model_eval *eval) {
     bal_eval_set_release(&eval->set);
     bal_dataset_free(eval->dataset);
+    bal_free(eval->rank);
+    eval->rank = NULL;
     eval->dataset = NULL;
 }

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "train/signal_fit.h"
+#include "train/units.h"
 
 /* The default budget, in multiplications and additions of all runs together: about a minute on two
  * cores. Counted and not timed, so that the same command gives the same answer on any machine. */
@@ -37,53 +38,6 @@ static void release_inquiry(inquiry *q) {
 }
 
 /* ---- what depends on what ---- */
-
-static bal_shuffle_kind unit_of(const bal_recipe *recipe) {
-    const char *split = recipe->data.split.kind;
-    if (strcmp(split, "group") == 0) return BAL_SHUFFLE_GROUPS;
-    bool ordered = strcmp(split, "time") == 0 || strcmp(split, "sequential") == 0 ||
-                   strcmp(recipe->data.kind, "sequence") == 0;
-    return ordered ? BAL_SHUFFLE_BLOCKS : BAL_SHUFFLE_ROWS;
-}
-
-typedef struct cell {
-    const bal_column *column;
-    int64_t row;
-} cell;
-
-static int compare_cells(const void *a, const void *b) {
-    const cell *x = a, *y = b;
-    if (x->column->is_text) {
-        const char *s = x->column->text[x->row], *t = y->column->text[y->row];
-        return strcmp(s ? s : "", t ? t : "");
-    }
-    double s = x->column->number[x->row], t = y->column->number[y->row];
-    return (s > t) - (s < t);
-}
-
-/** Ranks of the rows by the split's column: equal for equal cells. */
-static bal_status rank_rows(inquiry *q, bal_error *err) {
-    const char *name = q->recipe->data.split.column;
-    const bal_column *column = name[0] ? bal_table_column(q->dataset->table, name) : NULL;
-    size_t n = (size_t)q->dataset->table->rows;
-    int64_t rank = 0;
-    if (!column) return BAL_OK;
-    cell *cells = bal_calloc(n, sizeof *cells);
-    q->rank = bal_calloc(n, sizeof *q->rank);
-    if (!cells || !q->rank) {
-        bal_free(cells);
-        return bal_fail_memory(err, n * sizeof *cells);
-    }
-    for (size_t i = 0; i < n; i++)
-        cells[i] = (cell){column, (int64_t)i};
-    qsort(cells, n, sizeof *cells, compare_cells);
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0) rank += compare_cells(&cells[i - 1], &cells[i]) != 0;
-        q->rank[cells[i].row] = rank;
-    }
-    bal_free(cells);
-    return BAL_OK;
-}
 
 /** A shuffle of some of the table's rows: place i is table row rows[index ? index[i] : i]. */
 static bal_status make_shuffle(const inquiry *q, const int64_t *rows, const int64_t *index,
@@ -515,9 +469,9 @@ static bal_status prepare(inquiry *q, bal_error *err) {
     BAL_TRY(check_parts(q->dataset, err));
     BAL_TRY(bal_dataset_tell_duplicates(q->dataset, &q->options->log, err));
     BAL_TRY(bal_backend_open(NULL, &backend, &q->backend, err));
-    signal->unit = unit_of(q->recipe);
+    signal->unit = bal_units_of(q->recipe);
     signal->test_rows = q->dataset->split.count[BAL_SPLIT_TEST];
-    BAL_TRY(rank_rows(q, err));
+    BAL_TRY(bal_units_rank(q->dataset->table, q->recipe->data.split.column, &q->rank, err));
     BAL_TRY(name_heads(q, err));
     BAL_TRY(check_classes(q, err));
     return plan_epochs(q, err);

@@ -281,12 +281,15 @@ intervals_on_request() {
     cp out first
     ballast 0 eval run --bootstrap 100 --json
     cmp -s first out || fail 'other intervals for the same rows'
-    ballast 0 eval run --bootstrap 20
-    says out 'side, 95 % intervals of 20 resamples'
+    ballast 0 eval run --bootstrap 120
+    says out 'side, 95 % intervals of 120 resamples'
+    json first 'o["bootstrap"]["unit"] == "rows" and o["bootstrap"]["block"] == 1'
     grep -Eq '^  expected_profit +-?[0-9.]+   -?[0-9.]+ to -?[0-9.]+$' out || fail 'no interval'
     ballast 0 eval run
     grep -q resamples out && fail 'intervals that nobody asked for'
-    refused 2 '--bootstrap wants a number' eval run --bootstrap 0
+    refused 2 '--bootstrap wants a number from 100' eval run --bootstrap 99
+    refused 2 '--block wants a number from 1' eval run --bootstrap 100 --block 0
+    refused 2 'give --bootstrap' eval run --block 5
 }
 
 run_cases eval_of_a_run eval_of_a_model_file_and_of_other_rows eval_refuses_labels_it_does_not_know \

@@ -37,4 +37,25 @@ a_damaged_database_is_said_to_be_one() {
     says err 'not a SQLite database, or a damaged one'
 }
 
-run_cases a_series_in_and_the_next_value_out a_damaged_database_is_said_to_be_one
+# Values that stay high or low for forty rounds: forty rows say what one does.
+intervals_of_a_series_are_of_blocks() {
+    awk 'BEGIN { srand(5); print "id,value"; for (i = 0; i < 3000; i++) {
+        if (i % 40 == 0) level = 1 + int(2 * rand()); print i "," level + rand() / 10 } }' >series.csv
+    make_series_recipe
+    sed -i 's/features: .*/features: [lag_5]}/; s/{epochs: 2}/{epochs: 1}/' recipe.yaml
+    ballast 0 train recipe.yaml --run run --plain --threads 1
+    ballast 0 eval run --split all --bootstrap 200 --json
+    json out 'o["bootstrap"]["unit"] == "blocks" and 40 <= o["bootstrap"]["block"] <= 150'
+    cp out blocks
+    ballast 0 eval run/model.safetensors data.path=series.csv --bootstrap 200 --json
+    json out 'o["bootstrap"]["unit"] == "blocks" and 40 <= o["bootstrap"]["block"] <= 150'
+    ballast 0 eval run --split all --bootstrap 200 --block 1 --json
+    json out 'o["bootstrap"]["unit"] == "rows" and o["bootstrap"]["block"] == 1'
+    command -v python3 >/dev/null && { python3 -c 'import json
+blocks, rows = (json.load(open(f))["bootstrap"]["intervals"]["up"]["log_loss"] for f in ("blocks", "out"))
+assert blocks[1] - blocks[0] > 3 * (rows[1] - rows[0]), (blocks, rows)' || fail 'blocks say no more than rows'; }
+    ballast 0 eval run --bootstrap 100 --block 7
+    says out '100 resamples in blocks of 7 rows'
+}
+
+run_cases intervals_of_a_series_are_of_blocks a_series_in_and_the_next_value_out a_damaged_database_is_said_to_be_one
