@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/order_key.h"
 
 bal_shuffle_kind bal_units_of(const bal_recipe *recipe) {
     const char *split = recipe->data.split.kind;
@@ -26,8 +27,10 @@ static int compare_cells(const void *a, const void *b) {
         const char *s = x->column->text[x->row], *t = y->column->text[y->row];
         return strcmp(s ? s : "", t ? t : "");
     }
-    double s = x->column->number[x->row], t = y->column->number[y->row];
-    return (s > t) - (s < t);
+    const int64_t *whole = x->column->whole;
+    const bal_order_key s = {x->column->number[x->row], whole ? whole[x->row] : 0};
+    const bal_order_key t = {y->column->number[y->row], whole ? whole[y->row] : 0};
+    return bal_order_key_compare(s, t);
 }
 
 bal_status bal_units_rank(const bal_table *table, const char *name, int64_t **ret_rank,

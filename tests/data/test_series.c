@@ -119,6 +119,22 @@ static void order_that_is_none(void **state) {
     expect_failure(lab, BAL_EDATA, "'id'");
 }
 
+/* Times in nanoseconds: three of them are one double. */
+static void order_beyond_what_doubles_hold(void **state) {
+    scene *lab = *state;
+    lab->source.order = "id";
+    write_csv(lab, "id,value\n1730000000000000050,2\n 1730000000000000000,1\n"
+                   "1730000000000000100,3\n-9223372036854775808,0\n");
+    expect_values(lab, "0 1 2 3", "4 2 1 3");
+    write_csv(lab, "id,value\n1730000000000000050,2\n7,1\n1730000000000000050,3\n");
+    expect_failure(lab, BAL_EDATA, "have the same id, 1730000000000000050: which");
+    lab->source.path = lab->db;
+    make_db(lab->db, "CREATE TABLE t (id INTEGER, value);"
+                     "INSERT INTO t VALUES (1730000000000000050, 20), ('1730000000000000000', 10), "
+                     "(1730000000000000100, 30), (9223372036854775807, 40);");
+    expect_values(lab, "10 20 30 40", "2 1 3 4");
+}
+
 /* Of csv and SQLite alike. */
 static void gaps_and_texts(void **state) {
     scene *lab = *state;
@@ -313,6 +329,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(in_order),
         TEST(order_that_is_none),
+        TEST(order_beyond_what_doubles_hold),
         TEST(gaps_and_texts),
         TEST(files_that_are_none),
         TEST(simulated),
