@@ -37,6 +37,17 @@ a_damaged_database_is_said_to_be_one() {
     says err 'not a SQLite database, or a damaged one'
 }
 
+# Its message says whose values they are, and what to do.
+a_series_too_short_for_its_gaps() {
+    make_series 15 >series.csv
+    make_series_recipe
+    refused 3 'series.csv: 5 rows between each part' train recipe.yaml
+    says err 'make data.window (5) smaller'
+    make_series 17 >series.csv
+    refused 3 'make data.window (5) smaller' train recipe.yaml
+    says err 'series.csv: the sequential split of 12 rows leaves none for'
+}
+
 # Values that stay high or low for forty rounds: forty rows say what one does.
 intervals_of_a_series_are_of_blocks() {
     awk 'BEGIN { srand(5); print "id,value"; for (i = 0; i < 3000; i++) {
@@ -58,4 +69,4 @@ assert blocks[1] - blocks[0] > 3 * (rows[1] - rows[0]), (blocks, rows)' || fail 
     says out '100 resamples in blocks of 7 rows'
 }
 
-run_cases intervals_of_a_series_are_of_blocks a_series_in_and_the_next_value_out a_damaged_database_is_said_to_be_one
+run_cases a_series_too_short_for_its_gaps intervals_of_a_series_are_of_blocks a_series_in_and_the_next_value_out a_damaged_database_is_said_to_be_one

@@ -273,6 +273,27 @@ static void series_too_short(void **state) {
     assert_non_null(strstr(err.message, "a series of 2 values has no row with a window of 2"));
 }
 
+/* The row behind it is where it first does harm, and not where it stands. */
+static void a_value_too_large_is_where_it_stands(void **state) {
+    scene *lab = *state;
+    bal_table *table;
+    bal_error err = {0};
+    bal_table_options options = table_options(lab);
+    write_csv(lab, "id,value\n1,1\n2,4\n3,3\n4,1e39\n5,8\n6,2\n");
+    assert_int_equal(bal_table_load(&options, NULL, &table, &err), BAL_EDATA);
+    assert_non_null(strstr(err.message, "a.csv:5: row 4: 1e+39 is too large"));
+    assert_non_null(strstr(err.message, "'lag_1'"));
+    options.series_log = true;
+    assert_int_equal(bal_table_load(&options, NULL, &table, NULL), BAL_OK);
+    bal_table_free(table);
+    /* Whether it is below 2 can be said of any value. */
+    options.series_log = false;
+    options.series_features = table_features + 2;
+    options.n_series_features = 1;
+    assert_int_equal(bal_table_load(&options, NULL, &table, NULL), BAL_OK);
+    bal_table_free(table);
+}
+
 static void running_out_of_memory(void **state) {
     scene *lab = *state;
     bal_status status = BAL_ENOMEM;
@@ -336,6 +357,7 @@ int main(void) {
         TEST(rows_stand_before_their_value),
         TEST(logarithms),
         TEST(series_too_short),
+        TEST(a_value_too_large_is_where_it_stands),
         TEST(running_out_of_memory),
         TEST(jetx_is_the_same_in_both_files),
     };
