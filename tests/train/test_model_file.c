@@ -171,6 +171,26 @@ static void its_loss_is_that_of_training(void **unused) {
                  "monitor=val.value.rmse");
 }
 
+static void a_loss_survives_a_lack_of_memory(void **unused) {
+    net_lab lab;
+    bal_log_sink silent = {0};
+    bal_status status = BAL_ENOMEM;
+    net_lab_init(&lab, "heads=[{name: yes, kind: binary, target: yes, loss: focal}]|"
+                       "monitor=val.yes.balanced_accuracy");
+    bal_predictor *predictor = open_model(&lab);
+    for (int64_t at = 0; status != BAL_OK; at += 3) {
+        bal_model_eval eval;
+        bal_error err = {0};
+        bal_memory_fail_after(at);
+        status = bal_model_eval_init(&eval, predictor, lab.recipe, "all", &silent, &err);
+        bal_memory_fail_after(-1);
+        assert_true(status == BAL_OK || status == BAL_ENOMEM);
+        if (status == BAL_OK) bal_model_eval_release(&eval);
+    }
+    bal_predictor_close(predictor);
+    net_lab_release(&lab);
+}
+
 static void predicts_what_was_evaluated(void **unused) {
     check_round_trip(NULL);
     check_round_trip("model.norm=layer|model.activation=gelu|data.scale=minmax");
@@ -616,6 +636,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(predicts_what_was_evaluated),
         cmocka_unit_test(its_loss_is_that_of_training),
+        cmocka_unit_test(a_loss_survives_a_lack_of_memory),
         cmocka_unit_test(probabilities_follow_the_outputs),
         cmocka_unit_test(missing_and_infinite_features),
         cmocka_unit_test(random_inputs_tell_a_deaf_model),
