@@ -16,6 +16,7 @@ typedef struct question {
     const char *target, *split, *threads;
     bool json, per_class;
     int64_t resamples; /* 0: no intervals */
+    int64_t block;     /* rows of a block that is drawn; 0: as the data asks */
     char **overrides;  /* owned: relative data.path made absolute */
     int32_t n_overrides;
     const char *path; /* value of data.path among them, NULL when not given */
@@ -24,7 +25,7 @@ typedef struct question {
 static const char data_path[] = "data.path=";
 
 /* Intervals always come from the same draws, so that the same rows have the same ones. */
-enum { RESAMPLES_MAX = 1000000, INTERVAL_SEED = 1 };
+enum { RESAMPLES_MIN = 100, RESAMPLES_MAX = 1000000, BLOCK_MAX = 1000000, INTERVAL_SEED = 1 };
 #define INTERVAL_LEVEL 0.95
 
 /* ---- overrides ---- */
@@ -91,14 +92,26 @@ static const char *split_of(const question *asked, const bal_target *target) {
 
 /* ---- answers ---- */
 
-static bal_status write_intervals(const bal_model_eval *eval, int64_t resamples, bal_json_out *out,
-                                  bal_error *err) {
-    const bal_interval_options options = {(int)resamples, INTERVAL_LEVEL, INTERVAL_SEED};
+static bal_status write_intervals(const question *asked, const bal_model_eval *eval,
+                                  bal_json_out *out, bal_error *err) {
+    bal_interval_options options = {
+        .resamples = (int)asked->resamples,
+        .level = INTERVAL_LEVEL,
+        .seed = INTERVAL_SEED,
+        .unit = asked->block > 1   ? BAL_SHUFFLE_BLOCKS
+                : asked->block > 0 ? BAL_SHUFFLE_ROWS
+                                   : eval->unit,
+        .rank = eval->rank,
+        .block = asked->block,
+    };
+    if (asked->block == 0) BAL_TRY(bal_eval_set_block(&eval->set, &options, &options.block, err));
     bal_json_out_key(out, "bootstrap");
     bal_json_out_object(out);
-    bal_json_out_named_integer(out, "resamples", resamples);
+    bal_json_out_named_integer(out, "resamples", asked->resamples);
     bal_json_out_named_number(out, "level", options.level);
     bal_json_out_named_integer(out, "seed", INTERVAL_SEED);
+    bal_json_out_named_string(out, "unit", bal_shuffle_name(options.unit));
+    bal_json_out_named_integer(out, "block", options.block);
     bal_json_out_key(out, "intervals");
     BAL_TRY(bal_eval_set_intervals_json(&eval->set, &options, out, err));
     bal_json_out_object_end(out);
@@ -119,7 +132,7 @@ static bal_status write_json(const question *asked, const bal_target *target,
     bal_json_out_named_integer(&out, "unknown_labels", eval->dataset->unknown_labels);
     bal_json_out_key(&out, split);
     bal_eval_set_json(&eval->set, asked->per_class, &out);
-    if (asked->resamples > 0) BAL_TRY(write_intervals(eval, asked->resamples, &out, err));
+    if (asked->resamples > 0) BAL_TRY(write_intervals(asked, eval, &out, err));
     bal_json_out_object_end(&out);
     bal_text_puts(text, "\n");
     return BAL_OK;
@@ -180,15 +193,29 @@ static int evaluate(question *asked, int threads, int argc, char **argv) {
     return code;
 }
 
+/** A whole number from least to most; `ret` is left as it is when there is no text. */
+static bool take_number(const char *option, const char *text, int64_t least, int64_t most,
+                        int64_t *ret) {
+    int64_t number;
+    if (!text) return true;
+    if (bal_text_parse_i64(text, strlen(text), &number) && number >= least && number <= most) {
+        *ret = number;
+        return true;
+    }
+    bal_report_usage(&bal_command_eval, "%s wants a number from %lld to %lld, not '%s'", option,
+                     (long long)least, (long long)most, text);
+    return false;
+}
+
 static int run(int argc, char **argv) {
     static const char *const splits[] = {"train", "val", "test", "all", NULL};
     question asked = {0};
-    const char *resamples = NULL;
+    const char *resamples = NULL, *block = NULL;
     int threads, known = 0;
     const bal_option options[] = {
         {"--split", &asked.split, NULL},         {"--bootstrap", &resamples, NULL},
         {"--threads", &asked.threads, NULL},     {"--json", NULL, &asked.json},
-        {"--per-class", NULL, &asked.per_class},
+        {"--per-class", NULL, &asked.per_class}, {"--block", &block, NULL},
     };
     int n =
         bal_parse_options(&bal_command_eval, argc, argv, options, sizeof options / sizeof *options);
@@ -198,11 +225,11 @@ static int run(int argc, char **argv) {
         known++;
     if (!splits[known]) return bal_report_unknown(&bal_command_eval, "split", asked.split, splits);
     if (!bal_parse_threads(&bal_command_eval, asked.threads, &threads)) return EXIT_USAGE;
-    if (resamples && (!bal_text_parse_i64(resamples, strlen(resamples), &asked.resamples) ||
-                      asked.resamples < 1 || asked.resamples > RESAMPLES_MAX))
-        return bal_report_usage(&bal_command_eval,
-                                "--bootstrap wants a number from 1 to %d, not '%s'", RESAMPLES_MAX,
-                                resamples);
+    if (!take_number("--bootstrap", resamples, RESAMPLES_MIN, RESAMPLES_MAX, &asked.resamples) ||
+        !take_number("--block", block, 1, BLOCK_MAX, &asked.block))
+        return EXIT_USAGE;
+    if (block && !resamples)
+        return bal_report_usage(&bal_command_eval, "--block is about intervals: give --bootstrap");
     asked.target = argv[1];
     return evaluate(&asked, threads, n, argv);
 }
@@ -210,7 +237,7 @@ static int run(int argc, char **argv) {
 const bal_command bal_command_eval = {
     .name = "eval",
     .arguments = "RUN|MODEL [data.path=FILE …] [--split SPLIT] [--per-class] "
-                 "[--bootstrap N] [--json] [--threads N]",
+                 "[--bootstrap N [--block B]] [--json] [--threads N]",
     .summary = "How good a model is on labelled rows",
     .help = "Of a run, its own test rows, or those of another file given with data.path;\n"
             "of a model file, those of data.path. Other data keys work too:\n"
@@ -218,7 +245,11 @@ const bal_command bal_command_eval = {
             "the model does not know).\n\n"
             "--split S     train, val, test or all (default: test; all for another file)\n"
             "--per-class   precision, recall, F1 and rows of every class, worst first\n"
-            "--bootstrap N 95 % intervals of the metrics from N resamples of the rows\n"
+            "--bootstrap N 95 % intervals of the metrics from N resamples, 100 or more: of\n"
+            "              rows, of groups for a split by group, of blocks of neighbours for\n"
+            "              a series and a split by time or in order\n"
+            "--block B     blocks of B rows (default: as long as labels and errors depend on\n"
+            "              those before them); 1: single rows\n"
             "--json        one JSON object on standard output\n"
             "--threads N   how many threads (default: all processors of this process)\n",
     .run = run,

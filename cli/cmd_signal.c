@@ -109,39 +109,77 @@ static void print_table(const bal_signal *signal) {
         print_row(signal, &signal->heads[h]);
 }
 
-/** Rows that would hardly show it if half of the prior's loss were removed: they show nothing
- * either way. */
-static const double too_few = 0.5;
+static void say_found(const bal_signal_head *head, bal_text *words) {
+    bal_text_printf(words,
+                    "There is something to learn: head '%s' removes %.2g %% of the prior's "
+                    "loss on rows it was not trained on (p = %.2g).",
+                    head->name, 100 * head->skill, head->p);
+}
+
+static void say_none(const bal_signal *signal, const bal_signal_head *head, bal_text *words) {
+    bal_text_printf(words,
+                    "Nothing beats the prior: what the recipe learns about head '%s' in %lld "
+                    "epoch%s is no more than chance (skill %.4f, 99 %% interval %.4f to %.4f, "
+                    "p = %.2g). Better training cannot help where there is nothing to learn; "
+                    "other features, or more rows, might.",
+                    head->name, (long long)signal->epochs, plural(signal->epochs), head->skill,
+                    head->low, head->high, head->p);
+}
+
+static void say_too_few(const bal_signal_head *head, bal_text *words) {
+    bal_text_printf(words,
+                    "Too few rows to tell: head '%s' shows nothing for sure on %lld test rows "
+                    "(skill %.4f, p = %.2g), and hardly could. Ask again with more of them.",
+                    head->name, (long long)head->rows, head->skill, head->p);
+}
+
+static void say_unsure(const bal_signal_head *head, bal_text *words) {
+    if (head->low > 0)
+        bal_text_printf(words,
+                        "Not shown: head '%s' does better than the prior (skill %.4f, 99 %% "
+                        "interval %.4f to %.4f), but not surely better than by chance (p = %.2g, "
+                        "wanted below %g).",
+                        head->name, head->skill, head->low, head->high, head->p, BAL_SIGNAL_ALPHA);
+    else
+        bal_text_printf(words,
+                        "Not shown: head '%s' does better than by chance (p = %.2g), but not "
+                        "surely better than the prior (skill %.4f, 99 %% interval %.4f to %.4f).",
+                        head->name, head->p, head->skill, head->low, head->high);
+    bal_text_puts(words, " More rows, or a recipe that overfits less, may decide.");
+}
+
+static void say_shuffled(const bal_signal *signal, const bal_signal_head *head, bal_text *words) {
+    bal_text_printf(words,
+                    "Not shown: head '%s' does better than the prior (skill %.4f, 99 %% interval "
+                    "%.4f to %.4f), but so it does by chance: %d of %d runs on shuffled labels "
+                    "reached that skill.",
+                    head->name, head->skill, head->low, head->high, (int)head->reached,
+                    (int)signal->runs);
+    if (head->p < BAL_SIGNAL_ALPHA)
+        bal_text_printf(words, " p = %.2g says only that this net knows these rows.", head->p);
+    bal_text_puts(words, " More rows may decide, or more runs (--runs).");
+}
 
 static void print_verdict(const bal_signal *signal) {
     const bal_signal_head *head = &signal->heads[signal->judged];
     bal_text words = {0};
-    if (head->signal)
-        bal_text_printf(&words,
-                        "There is something to learn: head '%s' removes %.2g %% of the prior's "
-                        "loss on rows it was not trained on (p = %.2g).",
-                        head->name, 100 * head->skill, head->p);
-    else if (head->detectable >= too_few)
-        bal_text_printf(&words,
-                        "Too few rows to tell: head '%s' shows nothing on %lld test rows (skill "
-                        "%.4f, p = %.2g), and hardly could. Ask again with more of them.",
-                        head->name, (long long)head->rows, head->skill, head->p);
-    else if (head->p < BAL_SIGNAL_ALPHA)
-        bal_text_printf(
-            &words,
-            "Not shown: head '%s' does better than by chance (p = %.2g), but not surely "
-            "better than the prior (skill %.4f, 99 %% interval %.4f to %.4f). More "
-            "rows, or a recipe that overfits less, may decide.",
-            head->name, head->p, head->skill, head->low, head->high);
-    else
-        bal_text_printf(&words,
-                        "Nothing beats the prior: what the recipe learns about head '%s' in %lld "
-                        "epoch%s is no more than chance (skill %.4f, 99 %% interval %.4f to %.4f, "
-                        "p = %.2g). Better training cannot help where there is nothing to learn; "
-                        "other features, or more rows, might.",
-                        head->name, (long long)signal->epochs, plural(signal->epochs), head->skill,
-                        head->low, head->high, head->p);
-    if (!head->signal && head->detectable < too_few)
+    switch (head->verdict) {
+    case BAL_SIGNAL_FOUND:
+        say_found(head, &words);
+        break;
+    case BAL_SIGNAL_TOO_FEW_ROWS:
+        say_too_few(head, &words);
+        break;
+    case BAL_SIGNAL_UNSURE:
+        say_unsure(head, &words);
+        break;
+    case BAL_SIGNAL_SHUFFLED:
+        say_shuffled(signal, head, &words);
+        break;
+    default:
+        say_none(signal, head, &words);
+    }
+    if (!head->signal && head->detectable < BAL_SIGNAL_TOO_FEW)
         bal_text_printf(&words,
                         " With %lld test rows an edge below a skill of about %.2g would not have "
                         "been seen.",
@@ -333,7 +371,8 @@ const bal_command bal_command_signal = {
             "--threads N       how many threads (default: all processors of this process)\n\n"
             "skill: 1 - loss / loss of the prior; 0: nothing learned, 1: all. shuffled: the\n"
             "best skill of a run on shuffled labels. docs/signal.md says what is tested.\n"
-            "Exit codes: 0 there is signal, 8 there is none to be seen, 130, 143 and 129\n"
+            "Exit codes: 0 there is signal, 8 there is none to be seen (why not: verdict in\n"
+            "--json, no_signal, too_few_rows, unsure or shuffled_as_good), 130, 143 and 129\n"
             "interrupted; else as `ballast train`.\n",
     .run = run,
 };

@@ -206,14 +206,20 @@ static void print_interval(FILE *out, const char *name, const json_t *head, cons
 void bal_print_intervals(FILE *out, const json_t *evaluation, const char *split) {
     bal_style style = bal_style_for(out);
     const json_t *bootstrap = json_object_get(evaluation, "bootstrap");
+    const char *unit = json_string_value(json_object_get(bootstrap, "unit"));
     json_t *heads = json_object_get(bootstrap, "intervals"), *metrics, *bounds;
     const char *head, *metric;
     json_object_foreach(heads, head, metrics) {
         const json_t *figures = json_object_get(json_object_get(evaluation, split), head);
-        fprintf(out, "\n%s%s%s%s, %.0f %% intervals of %.0f resamples\n", style.bold, head,
-                style.off, is_log(figures) ? " (metrics of its logarithm)" : "",
+        fprintf(out, "\n%s%s%s%s, %.0f %% intervals of %.0f resamples", style.bold, head, style.off,
+                is_log(figures) ? " (metrics of its logarithm)" : "",
                 100 * bal_json_number_at(bootstrap, "level"),
                 bal_json_number_at(bootstrap, "resamples"));
+        if (unit && strcmp(unit, "blocks") == 0)
+            fprintf(out, " in blocks of %.0f rows", bal_json_number_at(bootstrap, "block"));
+        else if (unit && strcmp(unit, "groups") == 0)
+            fputs(" of groups", out);
+        fputs("\n", out);
         json_object_foreach(metrics, metric, bounds) print_interval(out, metric, figures, bounds);
     }
 }

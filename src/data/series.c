@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/order_key.h"
 #include "data/series_simulator.h"
 #include "data/table_source.h"
 #include "format/csv.h"
@@ -21,7 +22,7 @@
 /** A value as it stands in the source. */
 typedef struct raw_cell {
     double value; /* NaN: none */
-    double order;
+    bal_order_key order;
     int64_t line;   /* 0: the source has no lines */
     int64_t number; /* of the row, from 0 */
     char text[48];  /* what stands there where it is no number; "" nothing */
@@ -81,8 +82,9 @@ static bal_status copy_csv(const bal_csv *csv, raw_series *raw, bal_error *err) 
             snprintf(cell->text, sizeof cell->text, "%.44s",
                      bal_csv_excerpt(csv, row, column, excerpt));
         if (!ordered) continue;
-        cell->order = bal_csv_number(csv, row, order);
-        if (!isfinite(cell->order))
+        double number = bal_csv_number(csv, row, order);
+        cell->order = bal_order_key_of_text(bal_csv_text(csv, row, order), number);
+        if (!isfinite(number))
             return fail_order(raw, cell, bal_csv_excerpt(csv, row, order, excerpt), err);
     }
     return BAL_OK;
@@ -118,6 +120,12 @@ static double number_of(const bal_sqlite_cell *cell) {
     return bal_text_parse_double(cell->text, strlen(cell->text), &number) ? number : NAN;
 }
 
+static bal_order_key order_of(const bal_sqlite_cell *cell) {
+    if (cell->is_whole) return bal_order_key_of_whole(cell->whole);
+    double number = number_of(cell);
+    return cell->text ? bal_order_key_of_text(cell->text, number) : bal_order_key_of(number);
+}
+
 /* Cut to what a message can hold, and to whole characters. */
 static void excerpt(const char *text, char buffer[48]) {
     size_t length = strlen(text) < 44 ? strlen(text) : 44;
@@ -142,8 +150,8 @@ static bal_status copy_sqlite(const bal_sqlite_rows *rows, raw_series *raw, bal_
         else if (isnan(cell->value) && from[0].text)
             excerpt(from[0].text, cell->text);
         if (rows->columns < 2) continue;
-        cell->order = number_of(&from[1]);
-        if (isfinite(cell->order)) continue;
+        cell->order = order_of(&from[1]);
+        if (isfinite(cell->order.number)) continue;
         char text[48] = "";
         if (from[1].text) excerpt(from[1].text, text);
         return fail_order(raw, cell, text, err);
@@ -177,25 +185,33 @@ static bool is_database(const char *path) {
 
 static int compare_cells(const void *left, const void *right) {
     const raw_cell *a = left, *b = right;
-    if (a->order != b->order) return a->order < b->order ? -1 : 1;
-    return (a->number > b->number) - (a->number < b->number);
+    int order = bal_order_key_compare(a->order, b->order);
+    return order ? order : (a->number > b->number) - (a->number < b->number);
+}
+
+static char *order_text(bal_order_key order, char buffer[32]) {
+    if (order.whole != 0)
+        snprintf(buffer, 32, "%" PRId64, order.whole);
+    else
+        snprintf(buffer, 32, "%.17g", order.number);
+    return buffer;
 }
 
 static bal_status sort_cells(raw_series *raw, const bal_log_sink *log, bal_error *err) {
     bool sorted = true;
     if (!is_given(raw->from->order)) return BAL_OK;
     for (size_t i = 1; i < raw->n && sorted; i++)
-        sorted = raw->cells[i - 1].order < raw->cells[i].order;
+        sorted = bal_order_key_compare(raw->cells[i - 1].order, raw->cells[i].order) < 0;
     if (sorted) return BAL_OK;
     qsort(raw->cells, raw->n, sizeof *raw->cells, compare_cells);
     for (size_t i = 1; i < raw->n; i++) {
-        char first[512], second[512];
-        if (raw->cells[i - 1].order < raw->cells[i].order) continue;
+        char first[512], second[512], key[32];
+        if (bal_order_key_compare(raw->cells[i - 1].order, raw->cells[i].order) < 0) continue;
         return bal_fail(err, BAL_EDATA,
-                        "%s and %s have the same %.80s, %.17g: which of them comes first?",
+                        "%s and %s have the same %.80s, %s: which of them comes first?",
                         cell_place(raw, &raw->cells[i - 1], first, sizeof first),
                         cell_place(raw, &raw->cells[i], second, sizeof second), raw->from->order,
-                        raw->cells[i].order);
+                        order_text(raw->cells[i].order, key));
     }
     bal_log_printf(log, BAL_LOG_INFO, "%s: rows are not in the order of '%s'; sorted by it",
                    raw->from->path, raw->from->order);

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "data/order_key.h"
 #include "data/strata.h"
 
 static const uint64_t split_stream = 0x73706c6974u; /* "split" */
@@ -165,19 +166,19 @@ static bal_status split_stratified(split_task *task, bal_error *err) {
 
 typedef struct keyed_row {
     const char *text; /* NULL: number */
-    double number;
+    bal_order_key number;
     int64_t row;
 } keyed_row;
 
 static int compare_keys(const void *a, const void *b) {
     const keyed_row *x = a, *y = b;
-    int order =
-        x->text ? strcmp(x->text, y->text) : (x->number > y->number) - (x->number < y->number);
+    int order = x->text ? strcmp(x->text, y->text) : bal_order_key_compare(x->number, y->number);
     return order ? order : (x->row > y->row) - (x->row < y->row);
 }
 
 static bool same_key(const keyed_row *a, const keyed_row *b) {
-    return a->text ? strcmp(a->text, b->text) == 0 : a->number == b->number;
+    return a->text ? strcmp(a->text, b->text) == 0
+                   : bal_order_key_compare(a->number, b->number) == 0;
 }
 
 static bal_status sort_by_column(const split_task *task, keyed_row **ret_sorted, bal_error *err) {
@@ -190,9 +191,10 @@ static bal_status sort_by_column(const split_task *task, keyed_row **ret_sorted,
     if (!sorted) return bal_fail_memory(err, rows * sizeof *sorted);
     for (int64_t row = 0; row < task->rows; row++) {
         const char *text = column->is_text ? column->text[row] : NULL;
-        double number = column->is_text ? 0 : column->number[row];
+        bal_order_key number = bal_order_key_of(column->is_text ? 0 : column->number[row]);
+        if (column->whole) number.whole = column->whole[row];
         sorted[row] = (keyed_row){text, number, row};
-        if (column->is_text ? text != NULL : !isnan(number)) continue;
+        if (column->is_text ? text != NULL : !isnan(number.number)) continue;
         char place[640];
         bal_free(sorted);
         return bal_fail(err, BAL_EDATA, "%s: no value, but rows are split by this column",

@@ -194,6 +194,7 @@ void bal_table_free(bal_table *table) {
     for (int32_t c = 0; table->columns && c < table->n_columns; c++) {
         bal_free(table->columns[c].name);
         bal_free(table->columns[c].number);
+        bal_free(table->columns[c].whole);
         bal_free(table->columns[c].text);
         bal_free(table->columns[c].text_pool);
     }
@@ -233,6 +234,7 @@ static void move_row(bal_table *table, int64_t from, int64_t to) {
         bal_column *column = &table->columns[c];
         if (column->text) column->text[to] = column->text[from];
         if (column->number) column->number[to] = column->number[from];
+        if (column->whole) column->whole[to] = column->whole[from];
     }
 }
 

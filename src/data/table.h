@@ -26,7 +26,8 @@ typedef struct bal_column {
     char *name; /* NULL: optional and not there */
     bool is_text;
     double *number;
-    char **text; /* pointers into text_pool */
+    int64_t *whole; /* [rows] of numbers too large for a double to tell apart; else NULL */
+    char **text;    /* pointers into text_pool */
     char *text_pool;
     const bal_table *table; /* it belongs to, for messages; NULL: none */
 } bal_column;

@@ -1,9 +1,11 @@
 /* Tables from CSV files: which columns are features, which are targets, and matching them to a
  * trained model by name or, without a header, by position. See data/table.h. */
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/order_key.h"
 #include "data/table_source.h"
 #include "format/csv.h"
 
@@ -163,6 +165,19 @@ static bal_status copy_text(const bal_csv *csv, size_t from, bal_column *to, bal
     return status;
 }
 
+/** The whole numbers of a column where doubles cannot tell them apart. */
+static bal_status copy_whole(const bal_csv *csv, size_t from, bal_column *to, bal_error *err) {
+    bool large = false;
+    for (size_t row = 0; row < csv->rows && !large; row++)
+        large = fabs(to->number[row]) >= BAL_ORDER_DOUBLE_EXACT;
+    if (!large) return BAL_OK;
+    to->whole = bal_calloc(csv->rows, sizeof *to->whole);
+    if (!to->whole) return bal_fail_memory(err, csv->rows * sizeof *to->whole);
+    for (size_t row = 0; row < csv->rows; row++)
+        to->whole[row] = bal_order_key_of_text(bal_csv_text(csv, row, from), to->number[row]).whole;
+    return BAL_OK;
+}
+
 /** A wanted column; one that is not there is an optional one by now. */
 static bal_status copy_column(const bal_csv *csv, const char *name, bal_column *to,
                               bal_error *err) {
@@ -173,7 +188,7 @@ static bal_status copy_column(const bal_csv *csv, const char *name, bal_column *
     to->number = bal_calloc(csv->rows, sizeof *to->number);
     if (!to->number) return bal_fail_memory(err, csv->rows * sizeof *to->number);
     memcpy(to->number, csv->column[from].numbers, csv->rows * sizeof *to->number);
-    return BAL_OK;
+    return copy_whole(csv, from, to, err);
 }
 
 static bal_status copy_lines(const bal_csv *csv, bal_table *table, bal_error *err) {

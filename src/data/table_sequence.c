@@ -2,6 +2,7 @@
  * the value itself as its column "next". See data/table.h.
  *
  * For prediction there is one row more, behind the last value: the one that is asked about. */
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -52,6 +53,29 @@ static bal_status compute_features(const bal_table_options *options, const bal_s
     return status;
 }
 
+/* A value that no feature can hold shows in the rows behind it, which are not to blame: name where
+ * it stands. */
+static bal_status check_values(const bal_table_options *options, const bal_series *series,
+                               const bal_table *table, bal_error *err) {
+    for (int64_t row = 0; row < table->rows; row++) {
+        const float *x = table->x + row * table->features;
+        int32_t j = 0;
+        while (j < table->features && isfinite(x[j]))
+            j++;
+        if (j == table->features) continue;
+        for (int64_t t = row; t < row + options->series_window; t++) {
+            char place[512];
+            if (fabs(series->value[t]) <= (double)FLT_MAX) continue;
+            return bal_fail(err, BAL_EDATA,
+                            "%s: %g is too large for the 32-bit numbers of feature '%s'; correct "
+                            "it, leave it out of the series, or add `log` to data.features",
+                            bal_series_place(series, t, place, sizeof place), series->value[t],
+                            table->feature_names[j]);
+        }
+    }
+    return BAL_OK;
+}
+
 /* Each row stands where its value stands; the one behind the last, one further. */
 static bal_status fill_rows(const bal_series *series, int32_t window, bal_table *table,
                             bal_error *err) {
@@ -82,7 +106,8 @@ static bal_status fill_table(const bal_table_options *options, const bal_series 
                         series->source, series->count, (int)options->series_window);
     BAL_TRY(bal_table_allocate(table, series->source, rows, options->n_series_features, 1, err));
     BAL_TRY(fill_rows(series, options->series_window, table, err));
-    return compute_features(options, series, table, err);
+    BAL_TRY(compute_features(options, series, table, err));
+    return check_values(options, series, table, err);
 }
 
 bal_status bal_table_from_sequence(const bal_table_options *options, const bal_log_sink *log,

@@ -182,9 +182,13 @@ static bal_status prepare(const database *base, const char *table, const char *c
 
 static bal_status take_cell(const database *base, sqlite3_stmt *statement, int column,
                             bal_arena *arena, bal_sqlite_cell *ret_cell) {
-    bal_sqlite_cell cell = {NAN, NULL};
+    bal_sqlite_cell cell = {.number = NAN};
     switch (sqlite3_column_type(statement, column)) {
     case SQLITE_INTEGER:
+        cell.whole = sqlite3_column_int64(statement, column);
+        cell.is_whole = true;
+        cell.number = (double)cell.whole;
+        break;
     case SQLITE_FLOAT:
         cell.number = sqlite3_column_double(statement, column);
         break;

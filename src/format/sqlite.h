@@ -16,7 +16,9 @@
 
 /** One of three: a number; text (of a number in quotes too); neither, which is NULL. */
 typedef struct bal_sqlite_cell {
-    double number;    /* NaN when it is none */
+    double number; /* NaN when it is none */
+    int64_t whole; /* the same exactly, when is_whole: a column's integers have 64 bits */
+    bool is_whole;
     const char *text; /* NULL when it is none; a blob says "a blob" */
 } bal_sqlite_cell;
 

@@ -1,9 +1,10 @@
 /* Percentile bootstrap intervals (Efron, "Bootstrap methods: another look at the jackknife", 1979).
  *
- * A resample draws as many rows as there are, with replacement. It is the same scores with each row
- * weighing as often as it was drawn, so nothing is copied: counts are taken anew, probabilities and
- * rankings stay. Resample number i draws from stream i of the seed, so that more resamples refine
- * an interval and never change the earlier draws. */
+ * A resample draws as many rows as there are, with replacement, one by one or as the caller draws
+ * them: rows that depend on each other must be drawn together, or intervals come out too narrow. It
+ * is the same scores with each row weighing as often as it was drawn, so nothing is copied: counts
+ * are taken anew, probabilities and rankings stay. Resample number i draws from stream i of the
+ * seed, so that more resamples refine an interval and never change the earlier draws. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,13 +37,20 @@ static bal_status resample_init(bal_scores *view, bal_arena *arena, const bal_sc
     return BAL_OK;
 }
 
-static void resample_draw(bal_scores *view, uint32_t *weight, uint64_t seed, uint64_t number) {
-    bal_random random;
-    bal_random_init(&random, seed, number);
-    uint64_t rows = (uint64_t)view->rows;
+static void draw_rows(bal_random *random, uint64_t rows, uint32_t *weight) {
     memset(weight, 0, (size_t)rows * sizeof *weight);
     for (uint64_t i = 0; i < rows; i++)
-        weight[bal_random_below(&random, rows)]++;
+        weight[bal_random_below(random, rows)]++;
+}
+
+static void resample_draw(bal_scores *view, uint32_t *weight, const bal_bootstrap *how,
+                          uint64_t number) {
+    bal_random random;
+    bal_random_init(&random, how->seed, number);
+    if (how->draw)
+        how->draw(how->user, &random, weight);
+    else
+        draw_rows(&random, (uint64_t)view->rows, weight);
     if (view->mean) view->mean->known = false;
     bal_scores_count(view);
 }
@@ -63,8 +71,10 @@ static double quantile(const double *sorted, int n, double q) {
 }
 
 bal_status bal_metric_bootstrap(const bal_metric *metric, const bal_scores *scores,
-                                int32_t class_id, int resamples, double level, uint64_t seed,
-                                double *ret_low, double *ret_high, bal_error *err) {
+                                int32_t class_id, const bal_bootstrap *how, double *ret_low,
+                                double *ret_high, bal_error *err) {
+    int resamples = how->resamples;
+    double level = how->level;
     if (resamples < 1)
         return bal_fail(err, BAL_EINVAL, "bootstrap of %s: %d resamples; wanted 1 or more",
                         metric->name, resamples);
@@ -82,7 +92,7 @@ bal_status bal_metric_bootstrap(const bal_metric *metric, const bal_scores *scor
 
     for (int i = 0; i < resamples; i++) {
         const char *reason = NULL;
-        resample_draw(&view, weight, seed, (uint64_t)i);
+        resample_draw(&view, weight, how, (uint64_t)i);
         double value = metric->compute(&view, class_id, &reason);
         if (reason == bal_metric_no_memory)
             BAL_TRY_OUT(bal_fail_memory(err, (unsigned long long)view.rows * sizeof(uint32_t)));

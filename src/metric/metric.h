@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "ballast/status.h"
+#include "base/random.h"
 #include "nn/head.h"
 
 /** What an evaluation hands over; nothing is kept but through bal_scores_new, which copies. */
@@ -105,13 +106,22 @@ const bal_metric *bal_metric_find(const char *name);
  *  class named. Then compute takes −1 for the class. */
 bool bal_metric_of_head(const bal_metric *metric, bal_head_kind kind, bool has_payoff);
 
-/** Percentile bootstrap interval of a metric over rows (Efron 1979), deterministic in seed.
- *  BAL_EINVAL for resamples < 1 or level outside 0..1. NaN resamples are left out; both bounds NaN
- *  when none is left. */
+/** How a bootstrap draws. */
+typedef struct bal_bootstrap {
+    int resamples;
+    double level; /* 0.95 */
+    uint64_t seed;
+    /** A resample: labelled row i of the scores counts ret_weight[i] times. NULL: single rows,
+     * drawn with replacement (Efron 1979), which is right where they are independent. */
+    void (*draw)(void *user, bal_random *random, uint32_t *ret_weight);
+    void *user;
+} bal_bootstrap;
+
+/** Percentile bootstrap interval of a metric, deterministic in seed. BAL_EINVAL for resamples < 1
+ * or level outside 0..1. NaN resamples are left out; both bounds NaN when none is left. */
 BAL_WARN_UNUSED bal_status bal_metric_bootstrap(const bal_metric *metric, const bal_scores *scores,
-                                                int32_t class_id, int resamples, double level,
-                                                uint64_t seed, double *ret_low, double *ret_high,
-                                                bal_error *err);
+                                                int32_t class_id, const bal_bootstrap *how,
+                                                double *ret_low, double *ret_high, bal_error *err);
 
 /** A reference to a metric in a recipe: SPLIT.HEAD.METRIC or SPLIT.HEAD.METRIC[CLASS]; "loss" is
  *  also allowed as METRIC. */

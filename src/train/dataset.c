@@ -329,6 +329,21 @@ static bal_status shrink_to_sample(bal_dataset *dataset, const bal_recipe *recip
     return BAL_OK;
 }
 
+/** Say whose rows could not be split; of a series, that the window takes most of a short one: as
+ *  the first values, which have none before them, and, where nothing else is asked for, as gaps. */
+static bal_status fail_split(const bal_dataset *dataset, const bal_recipe *recipe,
+                             bal_status status, const bal_error *why, bal_error *err) {
+    const char *source = dataset->table->source;
+    if (status != BAL_EDATA) return bal_fail(err, status, "%s", why->message);
+    if (strcmp(recipe->data.kind, "sequence") != 0 || recipe->data.split.embargo == 0)
+        return bal_fail(err, status, "%s: %s", source, why->message);
+    return bal_fail(err, status,
+                    "%s: %s; the series is short: make data.window (%d) smaller, and with it the "
+                    "gaps, or data.split.embargo (%lld)",
+                    source, why->message, (int)recipe->data.window,
+                    (long long)recipe->data.split.embargo);
+}
+
 static bal_status split_rows(bal_dataset *dataset, const bal_recipe *recipe,
                              const bal_log_sink *log, bal_error *err) {
     const bal_recipe_split *wanted = &recipe->data.split;
@@ -341,9 +356,12 @@ static bal_status split_rows(bal_dataset *dataset, const bal_recipe *recipe,
     };
     if (wanted->column[0])
         BAL_TRY(need_column(dataset->table, wanted->column, &options.column, err));
-    BAL_TRY(bal_split_init(&dataset->split, &options, dataset->table->rows,
-                           head ? head->labels : NULL, head ? head->classes.count : 0,
-                           head ? (const char *const *)head->classes.names : NULL, log, err));
+    bal_error why = {0};
+    bal_status status =
+        bal_split_init(&dataset->split, &options, dataset->table->rows, head ? head->labels : NULL,
+                       head ? head->classes.count : 0,
+                       head ? (const char *const *)head->classes.names : NULL, log, &why);
+    if (status != BAL_OK) return fail_split(dataset, recipe, status, &why, err);
     return shrink_to_sample(dataset, recipe, log, err);
 }
 

@@ -12,6 +12,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/yaml.h"
+#include "train/raw_loss.h"
+#include "train/units.h"
 
 /* ---- a recipe for a model without one ---- */
 
@@ -55,12 +57,14 @@ static bal_yaml_node *data_node(bal_arena *arena, const bal_predictor *predictor
                                                          : "csv";
     int32_t n_arrays;
     const char *const *arrays = bal_predictor_arrays(predictor, &n_arrays);
-    bool good = data && split && set_text(arena, data, "kind", kind) &&
-                set_text(arena, split, "kind", "sequential") &&
-                bal_yaml_set(arena, split, "train", bal_yaml_new_integer(arena, 1)) &&
-                bal_yaml_set(arena, split, "val", bal_yaml_new_integer(arena, 0)) &&
-                bal_yaml_set(arena, split, "test", bal_yaml_new_integer(arena, 0)) &&
-                bal_yaml_set(arena, data, "split", split);
+    bool good =
+        data && split && set_text(arena, data, "kind", kind) &&
+        /* In order where there is an order; of other rows none is known. */
+        set_text(arena, split, "kind", strcmp(kind, "sequence") == 0 ? "sequential" : "random") &&
+        bal_yaml_set(arena, split, "train", bal_yaml_new_integer(arena, 1)) &&
+        bal_yaml_set(arena, split, "val", bal_yaml_new_integer(arena, 0)) &&
+        bal_yaml_set(arena, split, "test", bal_yaml_new_integer(arena, 0)) &&
+        bal_yaml_set(arena, data, "split", split);
     if (good && path) good = set_text(arena, data, "path", path);
     if (good && strcmp(kind, "npz") == 0 && n_arrays > 0)
         good = bal_yaml_set(arena, data, "features", names_node(arena, arrays, n_arrays));
@@ -164,6 +168,7 @@ static bal_status read_rows(bal_model_eval *eval, const bal_predictor *predictor
                             bal_recipe *recipe, const char *split, const bal_log_sink *log,
                             bal_error *err) {
     int part = BAL_SPLIT_TRAIN;
+    eval->unit = bal_units_of(recipe);
     if (strcmp(split, "all") == 0)
         use_all_rows(recipe);
     else
@@ -179,6 +184,8 @@ static bal_status read_rows(bal_model_eval *eval, const bal_predictor *predictor
     if (table->features != bal_predictor_features(predictor))
         return bal_fail(err, BAL_EDATA, "%s has %d features; the model wants %d", table->source,
                         (int)table->features, (int)bal_predictor_features(predictor));
+    BAL_TRY(bal_units_rank(table, recipe->data.split.column, &eval->rank, err));
+    if (!eval->rank && eval->unit == BAL_SHUFFLE_GROUPS) eval->unit = BAL_SHUFFLE_ROWS;
     eval->set.dataset = eval->dataset;
     eval->set.rows = eval->dataset->split.rows[part];
     eval->set.n_rows = eval->dataset->split.count[part];
@@ -242,6 +249,22 @@ static bal_status take_targets(bal_eval_set *set, int32_t h, bal_error *err) {
     return BAL_OK;
 }
 
+/** The loss that the model was trained on, which may be a later stage's, before the recipe's. */
+static bal_status find_loss(bal_eval_set *set, const bal_predictor *predictor, int32_t h,
+                            const bal_evaluation *evaluation, bal_error *err) {
+    const bal_recipe_head *head = set->dataset->heads[h].recipe;
+    int32_t index;
+    const bal_model_head *trained = find_head(predictor, head->name, &index);
+    bal_loss_options loss =
+        trained && trained->loss.kind ? trained->loss : bal_recipe_head_loss(head);
+    const char *name = bal_loss_find(loss.kind)->metric;
+    if (!name)
+        return bal_raw_loss_compute(&loss, evaluation, bal_predictor_backend(predictor),
+                                    &set->loss[h], err);
+    set->loss[h] = bal_metric_find(name)->compute(set->scores[h], -1, NULL);
+    return BAL_OK;
+}
+
 static bal_status score(bal_eval_set *set, const bal_predictor *predictor, int32_t h,
                         bal_error *err) {
     const bal_head_data *head = &set->dataset->heads[h];
@@ -261,10 +284,7 @@ static bal_status score(bal_eval_set *set, const bal_predictor *predictor, int32
         .threshold = 0.5,
     };
     BAL_TRY(bal_scores_new(&evaluation, &set->scores[h], err));
-    const bal_metric *loss = bal_head_loss_metric(head->recipe);
-    const char *reason;
-    set->loss[h] = loss ? loss->compute(set->scores[h], -1, &reason) : NAN;
-    return BAL_OK;
+    return find_loss(set, predictor, h, &evaluation, err);
 }
 
 static bal_status check_labelled(const bal_eval_set *set, const char *split, bal_error *err) {
@@ -292,5 +312,7 @@ bal_status bal_model_eval_init(bal_model_eval *eval, bal_predictor *predictor, b
 void bal_model_eval_release(bal_model_eval *eval) {
     bal_eval_set_release(&eval->set);
     bal_dataset_free(eval->dataset);
+    bal_free(eval->rank);
+    eval->rank = NULL;
     eval->dataset = NULL;
 }

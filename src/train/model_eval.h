@@ -5,6 +5,7 @@
 
 #include "train/evaluate.h"
 #include "train/model_file.h"
+#include "train/shuffle.h"
 
 /** A recipe whose data and heads are those of a model, for rows that come without one: data.kind by
  *  the file name in data.path (NULL: only from overrides), targets and feature arrays as in
@@ -17,12 +18,16 @@ BAL_WARN_UNUSED bal_status bal_model_eval_recipe(const bal_predictor *predictor,
 typedef struct bal_model_eval {
     bal_dataset *dataset; /* rows as they are, labels by the model's classes */
     bal_eval_set set;     /* outputs and scores of the rows evaluated */
+    /** What a bootstrap draws: by the recipe's split; groups of "all" rows, whose column is not
+     * read, are rows, and times are taken to be those of the rows as they stand. */
+    bal_shuffle_kind unit;
+    int64_t *rank; /* [table rows], owned; NULL: as they come */
 } bal_model_eval;
 
 /** Evaluate rows that a recipe describes: those of its split ("train", "val", "test") or "all". The
  *  recipe's class lists and features are replaced by the model's, and it must outlive the result.
- *  Loss is the raw mean where the head's loss is one that outputs and labels alone define
- *  (cross-entropy, squared error), else NaN.
+ *  Loss is the raw mean, as while training, of the loss that the model was trained on: the model
+ *  file names it, with its parameters; where an older one does not, the recipe's.
  *  Errors  BAL_EDATA when a label is none of the model's classes (unless data.unknown is skip),
  * when the features do not fit, when the split has no labelled row; BAL_ERECIPE for heads that the
  * model does not have. */

@@ -8,6 +8,7 @@
 #include "format/json_out.h"
 #include "format/safetensors.h"
 #include "train/model_graph.h"
+#include "train/raw_loss.h"
 
 static void write_names(bal_json_out *out, const char *key, const char *const *names, int32_t n) {
     bal_json_out_key(out, key);
@@ -28,6 +29,8 @@ static void write_head(const bal_recipe *recipe, const bal_head_data *head, bal_
         bal_json_out_named_string(out, "transform", head->recipe->transform);
     if (head->labels)
         write_names(out, "classes", (const char *const *)head->classes.names, head->classes.count);
+    bal_loss_options loss = bal_recipe_head_loss(head->recipe);
+    bal_raw_loss_write(&loss, out);
     bal_json_out_named_numbers(out, "prior", head->prior, (size_t)width);
     bal_json_out_object_end(out);
 }

@@ -24,6 +24,7 @@ typedef struct bal_model_head {
     bool is_log;            /* value: outputs are logarithms of what is wanted */
     bal_class_list classes; /* classes, binary */
     double *prior;          /* [C], or [K] means */
+    bal_loss_options loss;  /* as of bal_raw_loss_read; kind NULL: the file does not say */
 } bal_model_head;
 
 /** How rows are made of a series, for a model of one. */
@@ -45,6 +46,7 @@ BAL_WARN_UNUSED bal_status bal_predictor_open_memory(const void *bytes, size_t s
                                                      bal_predictor **ret_predictor, bal_error *err);
 void bal_predictor_close(bal_predictor *predictor);
 
+bal_backend *bal_predictor_backend(const bal_predictor *predictor);
 const char *bal_predictor_name(const bal_predictor *predictor);
 int32_t bal_predictor_features(const bal_predictor *predictor);
 const char *const *bal_predictor_feature_names(const bal_predictor *predictor);

@@ -12,6 +12,7 @@
 #include "format/safetensors.h"
 #include "train/model_file.h"
 #include "train/model_graph.h"
+#include "train/raw_loss.h"
 
 enum { BATCH = 256 };
 
@@ -89,6 +90,7 @@ static bal_status read_head(bal_model_head *head, const json_t *item, bal_error 
         if (width < 2 || head->outputs != wanted || (head->kind == BAL_HEAD_BINARY && width != 2))
             return bad("a head's classes do not fit its outputs", err);
     }
+    BAL_TRY(bal_raw_loss_read(json_object_get(item, "loss"), head->kind, &head->loss, err));
     const json_t *prior = json_object_get(item, "prior");
     if (json_array_size(prior) != (size_t)width) return bad("a head has no prior", err);
     head->prior = bal_calloc((size_t)width, sizeof *head->prior);
@@ -321,6 +323,9 @@ void bal_predictor_close(bal_predictor *predictor) {
     bal_free(predictor);
 }
 
+bal_backend *bal_predictor_backend(const bal_predictor *predictor) {
+    return predictor->backend;
+}
 const char *bal_predictor_name(const bal_predictor *predictor) {
     return predictor->name;
 }

@@ -3,6 +3,7 @@
 #ifndef BAL_TRAIN_RUN_H
 #define BAL_TRAIN_RUN_H
 
+#include "train/shuffle.h"
 #include "train/trainer.h"
 
 typedef struct bal_run_options {
@@ -54,7 +55,16 @@ typedef struct bal_interval_options {
     int resamples;
     double level; /* 0.95 */
     uint64_t seed;
+    bal_shuffle_kind unit; /* what is drawn */
+    const int64_t *rank;   /* [table rows] their groups or places in time; NULL: as they come */
+    int64_t block;         /* rows of a block */
 } bal_interval_options;
+
+/** How long blocks must be for the rows of an evaluated set: what the labels of every head ask for,
+ *  and what its errors do (bal_shuffle_block_length). 1 for other units. */
+BAL_WARN_UNUSED bal_status bal_eval_set_block(const bal_eval_set *set,
+                                              const bal_interval_options *options,
+                                              int64_t *ret_block, bal_error *err);
 
 /** Bootstrap intervals over the rows of an evaluated set, of the metrics that every row of the logs
  *  has: {"label": {"accuracy": [low, high]}}; null where no resample defines the metric. */

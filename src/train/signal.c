@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "train/signal_fit.h"
+#include "train/units.h"
 
 /* The default budget, in multiplications and additions of all runs together: about a minute on two
  * cores. Counted and not timed, so that the same command gives the same answer on any machine. */
@@ -37,53 +38,6 @@ static void release_inquiry(inquiry *q) {
 }
 
 /* ---- what depends on what ---- */
-
-static bal_shuffle_kind unit_of(const bal_recipe *recipe) {
-    const char *split = recipe->data.split.kind;
-    if (strcmp(split, "group") == 0) return BAL_SHUFFLE_GROUPS;
-    bool ordered = strcmp(split, "time") == 0 || strcmp(split, "sequential") == 0 ||
-                   strcmp(recipe->data.kind, "sequence") == 0;
-    return ordered ? BAL_SHUFFLE_BLOCKS : BAL_SHUFFLE_ROWS;
-}
-
-typedef struct cell {
-    const bal_column *column;
-    int64_t row;
-} cell;
-
-static int compare_cells(const void *a, const void *b) {
-    const cell *x = a, *y = b;
-    if (x->column->is_text) {
-        const char *s = x->column->text[x->row], *t = y->column->text[y->row];
-        return strcmp(s ? s : "", t ? t : "");
-    }
-    double s = x->column->number[x->row], t = y->column->number[y->row];
-    return (s > t) - (s < t);
-}
-
-/** Ranks of the rows by the split's column: equal for equal cells. */
-static bal_status rank_rows(inquiry *q, bal_error *err) {
-    const char *name = q->recipe->data.split.column;
-    const bal_column *column = name[0] ? bal_table_column(q->dataset->table, name) : NULL;
-    size_t n = (size_t)q->dataset->table->rows;
-    int64_t rank = 0;
-    if (!column) return BAL_OK;
-    cell *cells = bal_calloc(n, sizeof *cells);
-    q->rank = bal_calloc(n, sizeof *q->rank);
-    if (!cells || !q->rank) {
-        bal_free(cells);
-        return bal_fail_memory(err, n * sizeof *cells);
-    }
-    for (size_t i = 0; i < n; i++)
-        cells[i] = (cell){column, (int64_t)i};
-    qsort(cells, n, sizeof *cells, compare_cells);
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0) rank += compare_cells(&cells[i - 1], &cells[i]) != 0;
-        q->rank[cells[i].row] = rank;
-    }
-    bal_free(cells);
-    return BAL_OK;
-}
 
 /** A shuffle of some of the table's rows: place i is table row rows[index ? index[i] : i]. */
 static bal_status make_shuffle(const inquiry *q, const int64_t *rows, const int64_t *index,
@@ -262,6 +216,24 @@ static double mean_of(const double *values, int64_t n) {
     return n > 0 ? sum / (double)n : NAN;
 }
 
+/** Recall of a class that is always answered: 1 for itself, 0 for every other that there is. */
+static double prior_balanced_accuracy(const bal_signal_truth *truth) {
+    const bal_head_data *head = truth->head;
+    int32_t answer = 0, present = 0;
+    bool has_answer = false;
+    if (!truth->labels || truth->n == 0) return NAN;
+    for (int32_t c = 1; c < truth->width; c++)
+        if (head->train_counts[c] > head->train_counts[answer]) answer = c;
+    for (int32_t c = 0; c < truth->width; c++) {
+        bool found = false;
+        for (int64_t i = 0; i < truth->n && !found; i++)
+            found = truth->labels[i] == c;
+        present += found;
+        if (c == answer) has_answer = found;
+    }
+    return (double)has_answer / (double)present;
+}
+
 /** What the run on the labels as they are says about a head. */
 static bal_status judge_head(inquiry *q, const bal_signal_fit *fit, int32_t h, bal_error *err) {
     const bal_signal_truth *truth = &q->truth[h];
@@ -292,6 +264,7 @@ static bal_status judge_head(inquiry *q, const bal_signal_fit *fit, int32_t h, b
     head->prior_loss = mean_of(truth->prior_loss, truth->n);
     head->loss = head->prior_loss * (1 - head->skill);
     head->balanced_accuracy = kept->balanced_accuracy;
+    head->prior_balanced_accuracy = prior_balanced_accuracy(truth);
     head->detectable =
         bal_detectable_skill(truth, shuffle.kind == BAL_SHUFFLE_GROUPS ? shuffle.units : truth->n);
 out:
@@ -371,17 +344,36 @@ out:
 
 /* ---- the verdict ---- */
 
+static double p_of_runs(int32_t reached, int32_t runs) {
+    return (double)(reached + 1) / (double)(runs + 1);
+}
+
+/** Runs on shuffled labels are held to the same p as all else, once there are enough of them to
+ *  reach it. The best of them alone would be a bar that rises with their number. */
+static bool shuffled_does_as_well(const bal_signal_head *head, int32_t runs) {
+    return head->reached > 0 && !(p_of_runs(head->reached, runs) < BAL_SIGNAL_ALPHA);
+}
+
+bal_signal_verdict bal_signal_judge(const bal_signal_head *head, int32_t runs, bool refits) {
+    bool beats_prior = head->low > 0, beats_chance = head->p < BAL_SIGNAL_ALPHA;
+    bool shuffled = shuffled_does_as_well(head, runs);
+    if (beats_prior && beats_chance && !shuffled) return BAL_SIGNAL_FOUND;
+    if (beats_prior && shuffled && (beats_chance || refits)) return BAL_SIGNAL_SHUFFLED;
+    if (head->detectable >= BAL_SIGNAL_TOO_FEW) return BAL_SIGNAL_TOO_FEW_ROWS;
+    return beats_prior || beats_chance ? BAL_SIGNAL_UNSURE : BAL_SIGNAL_NONE;
+}
+
 static void decide(bal_signal *signal) {
     for (int32_t h = 0; h < signal->n_heads; h++) {
         bal_signal_head *head = &signal->heads[h];
-        int32_t reached = 0;
         for (int32_t run = 0; run < signal->runs; run++)
-            reached += !(head->shuffled[run] < head->skill);
+            head->reached += !(head->shuffled[run] < head->skill);
         if (signal->refits) {
-            head->p = (double)(reached + 1) / (double)(signal->runs + 1);
+            head->p = p_of_runs(head->reached, signal->runs);
             head->permutations = signal->runs;
         }
-        head->signal = head->low > 0 && head->p < BAL_SIGNAL_ALPHA && (signal->refits || !reached);
+        head->verdict = bal_signal_judge(head, signal->runs, signal->refits);
+        head->signal = head->verdict == BAL_SIGNAL_FOUND;
     }
 }
 
@@ -420,7 +412,6 @@ static bal_status name_heads(inquiry *q, bal_error *err) {
         head->kind = data->recipe->kind;
         for (int32_t stage = 0; stage < bal_signal_stages(q->recipe); stage++)
             head->trained |= bal_signal_stage(q->recipe, stage)->heads[h].weight != 0;
-        head->prior_balanced_accuracy = data->labels ? 1.0 / data->classes.count : NAN;
         if (strcmp(head->name, monitor.head) == 0) signal->judged = h;
         BAL_TRY(bal_signal_truth_init(&q->truth[h], data, dataset->split.rows[BAL_SPLIT_TEST],
                                       dataset->split.count[BAL_SPLIT_TEST], err));
@@ -478,9 +469,9 @@ static bal_status prepare(inquiry *q, bal_error *err) {
     BAL_TRY(check_parts(q->dataset, err));
     BAL_TRY(bal_dataset_tell_duplicates(q->dataset, &q->options->log, err));
     BAL_TRY(bal_backend_open(NULL, &backend, &q->backend, err));
-    signal->unit = unit_of(q->recipe);
+    signal->unit = bal_units_of(q->recipe);
     signal->test_rows = q->dataset->split.count[BAL_SPLIT_TEST];
-    BAL_TRY(rank_rows(q, err));
+    BAL_TRY(bal_units_rank(q->dataset->table, q->recipe->data.split.column, &q->rank, err));
     BAL_TRY(name_heads(q, err));
     BAL_TRY(check_classes(q, err));
     return plan_epochs(q, err);

@@ -12,8 +12,9 @@
  *            trained again. On request the stricter question whether the recipe, all of it, would
  *            do as well on shuffled labels: p from refits (Ojala & Garriga 2010).
  *
- * A head has signal when the interval is above 0, p is below 0.01 and no run on shuffled labels has
- * reached its skill. The verdict is that of the monitored head. */
+ * A head has signal when the interval is above 0, p is below 0.01 and runs on shuffled labels do
+ * not reach its skill: none of fewer than 100, else fewer than 1 % of them. The verdict is that of
+ * the monitored head. */
 #ifndef BAL_TRAIN_SIGNAL_H
 #define BAL_TRAIN_SIGNAL_H
 
@@ -49,6 +50,19 @@ typedef struct bal_signal_options {
     bal_log_sink log;
 } bal_signal_options;
 
+/** What the numbers of a head say together. */
+typedef enum bal_signal_verdict {
+    BAL_SIGNAL_FOUND,        /* something is there to be learned */
+    BAL_SIGNAL_NONE,         /* the prior is not beaten, nor is chance */
+    BAL_SIGNAL_TOO_FEW_ROWS, /* not found, and hardly could have been */
+    BAL_SIGNAL_UNSURE,       /* the prior is beaten, or chance is, but not both */
+    BAL_SIGNAL_SHUFFLED      /* both are, but runs on shuffled labels do as well */
+} bal_signal_verdict;
+
+/** Rows that would hardly show it if half of the prior's loss were removed: they show nothing
+ *  either way. */
+#define BAL_SIGNAL_TOO_FEW 0.5
+
 /** What was found for one head. */
 typedef struct bal_signal_head {
     const char *name;
@@ -57,13 +71,16 @@ typedef struct bal_signal_head {
     int64_t epoch;              /* whose weights did best on the validation rows */
     double sharpness;           /* 0: the outputs were of no use on the validation rows */
     double skill, low, high, p;
-    int64_t permutations;                              /* behind p */
-    double loss, prior_loss;                           /* per test row: nats, or squared error */
-    double balanced_accuracy, prior_balanced_accuracy; /* NaN for values */
-    double detectable; /* skill that would have been found, four times in five */
-    double *shuffled;  /* [runs] skill after training on shuffled labels */
-    bool trained;      /* some loss reaches it */
-    bool signal;
+    int64_t permutations;           /* behind p */
+    double loss, prior_loss;        /* per test row: nats, or squared error */
+    double balanced_accuracy;       /* NaN for values */
+    double prior_balanced_accuracy; /* of always answering the most frequent training class */
+    double detectable;              /* skill that would have been found, four times in five */
+    double *shuffled;               /* [runs] skill after training on shuffled labels */
+    int32_t reached;                /* how many of these are as great as skill, or no numbers */
+    bool trained;                   /* some loss reaches it */
+    bool signal;                    /* verdict is BAL_SIGNAL_FOUND */
+    bal_signal_verdict verdict;
 } bal_signal_head;
 
 typedef struct bal_signal {
@@ -86,7 +103,15 @@ BAL_WARN_UNUSED bal_status bal_signal_test(const bal_recipe *recipe,
                                            bal_signal *ret_signal, bal_error *err);
 void bal_signal_release(bal_signal *signal);
 
-/** {"status": "ok" | "no_signal", "skill": …, "interval": […], "p": …, "prior": …, …, "heads": …}
+/** The verdict on a head from its numbers; `runs` on shuffled labels stand behind `reached`, and
+ *  behind p when they are `refits`. */
+bal_signal_verdict bal_signal_judge(const bal_signal_head *head, int32_t runs, bool refits);
+
+/** "signal", "no_signal", "too_few_rows", "unsure", "shuffled_as_good". */
+const char *bal_signal_verdict_name(bal_signal_verdict verdict);
+
+/** {"status": "ok" | "no_signal", "verdict": …, "skill": …, "interval": […], "p": …, "prior": …, …,
+ * "heads": …}
  */
 void bal_signal_json(const bal_signal *signal, int indent, bal_text *out);
 

@@ -1,7 +1,19 @@
 /* What `ballast signal` found, as JSON. Its keys are a contract (docs/signal.md). */
 #include "train/signal.h"
 
+const char *bal_signal_verdict_name(bal_signal_verdict verdict) {
+    static const char *const names[] = {
+        [BAL_SIGNAL_FOUND] = "signal",
+        [BAL_SIGNAL_NONE] = "no_signal",
+        [BAL_SIGNAL_TOO_FEW_ROWS] = "too_few_rows",
+        [BAL_SIGNAL_UNSURE] = "unsure",
+        [BAL_SIGNAL_SHUFFLED] = "shuffled_as_good",
+    };
+    return names[verdict];
+}
+
 static void write_head(const bal_signal *signal, const bal_signal_head *head, bal_json_out *out) {
+    bal_json_out_named_string(out, "verdict", bal_signal_verdict_name(head->verdict));
     bal_json_out_named_string(out, "kind", bal_head_kind_name(head->kind));
     bal_json_out_named_number(out, "skill", head->skill);
     bal_json_out_key(out, "interval");
@@ -26,6 +38,7 @@ static void write_head(const bal_signal *signal, const bal_signal_head *head, ba
     for (int32_t run = 0; run < signal->runs; run++)
         bal_json_out_number(out, head->shuffled[run]);
     bal_json_out_array_end(out);
+    bal_json_out_named_integer(out, "shuffled_reached", head->reached);
 }
 
 void bal_signal_json(const bal_signal *signal, int indent, bal_text *text) {

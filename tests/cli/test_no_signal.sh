@@ -2,7 +2,7 @@
 # signal: the verdict on rows with and without something to learn, and how it is told.
 . "$(dirname "$0")/harness.sh"
 
-contract='{"status", "skill", "interval", "p", "prior", "loss", "balanced_accuracy", "rows", "unit", "epochs",
+contract='{"status", "verdict", "skill", "interval", "p", "prior", "loss", "balanced_accuracy", "rows", "unit", "epochs",
     "runs", "shuffled", "head", "heads", "detectable", "level"} <= set(o)'
 
 # The label is drawn without looking at the features.
@@ -38,19 +38,49 @@ few_rows_cannot_tell() {
     ballast 8 signal recipe.yaml --threads 1 --runs 2 data.split='{train: 0.7, val: 0.2, test: 0.1}'
     says out 'Too few rows to tell'
     never_says out 'Better training cannot help'
+    ballast 8 signal recipe.yaml --threads 1 --runs 2 data.split='{train: 0.7, val: 0.2, test: 0.1}' --json
+    json out 'o["status"] == "no_signal" and o["verdict"] == o["heads"]["label"]["verdict"] == "too_few_rows"'
+}
+
+# Labels that a carries a little; drawn without awk's rand(), whose numbers differ from awk to awk.
+make_faint() { # SEED
+    awk -v seed="$1" 'function draw() { seed = seed * 16807 % 2147483647; return seed / 2147483647 }
+        BEGIN {
+            print "id,a,b,c,label"
+            for (row = 1; row <= 400; row++) {
+                a = draw(); b = draw(); c = draw()
+                printf "%d,%.4f,%.4f,%.4f,%s\n", row, a, b, c, draw() < 0.2 + 0.6 * a ? "up" : "down"
+            }
+        }'
+}
+
+# The interval lies above the prior and p is small: it may not be said that they do not.
+shuffled_runs_that_do_as_well_are_named() {
+    make_faint 316760 >rows.csv
+    make_recipe
+    ballast 8 signal recipe.yaml --threads 1 --runs 12 model.hidden='[4]' optimizer.lr=0.01 train.batch_size=64 \
+        heads='[{name: label, kind: binary}]' data.split='{kind: random, train: 0.3, val: 0.2, test: 0.5}'
+    tr '\n' ' ' <out >line
+    says line 'Not shown: head'
+    says line '3 of 12 runs on shuffled labels reached that skill'
+    never_says line 'not surely better than the prior'
+    never_says line 'Nothing beats the prior'
+    ballast 8 signal recipe.yaml --threads 1 --runs 12 model.hidden='[4]' optimizer.lr=0.01 train.batch_size=64 \
+        heads='[{name: label, kind: binary}]' data.split='{kind: random, train: 0.3, val: 0.2, test: 0.5}' --json
+    json out 'o["verdict"] == "shuffled_as_good" and o["shuffled_reached"] == 3'
 }
 
 json_is_one_object() {
     make_rows 400 >rows.csv
     make_recipe
     ballast 0 signal recipe.yaml --threads 1 --runs 2 --json
-    json out "$contract and o['status'] == 'ok' and 0 < o['interval'][0] < o['skill'] < o['interval'][1]"
+    json out "$contract and o['status'] == 'ok' and o['verdict'] == 'signal' and 0 < o['interval'][0] < o['skill'] < o['interval'][1]"
     json out 'o["p"] < 0.01 and o["head"] == "label" and len(o["shuffled"]) == 2'
     json out 'o["heads"]["label"]["skill"] == o["skill"] and o["level"] == 0.99'
     says err 'on shuffled labels'
     make_noise 400 >rows.csv
     ballast 8 signal recipe.yaml --threads 1 --runs 2 --json
-    json out "$contract and o['status'] == 'no_signal' and o['interval'][0] <= 0"
+    json out "$contract and o['status'] == o['verdict'] == 'no_signal' and o['interval'][0] <= 0"
 }
 
 a_folder_is_written_where_asked_for() {
@@ -99,5 +129,6 @@ an_interrupt_ends_it() {
     [ ! -e there ] || fail 'the empty folder stands in the way of asking again'
 }
 
-run_cases something_to_learn_ends_with_0 nothing_to_learn_ends_with_8 few_rows_cannot_tell json_is_one_object \
+run_cases something_to_learn_ends_with_0 nothing_to_learn_ends_with_8 few_rows_cannot_tell \
+    shuffled_runs_that_do_as_well_are_named json_is_one_object \
     a_folder_is_written_where_asked_for permutations_refit words_it_does_not_know an_interrupt_ends_it

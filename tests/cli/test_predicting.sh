@@ -245,6 +245,11 @@ every_head_has_figures_of_its_own() {
     json out 'abs(1 - o["test"]["side"]["recall"]["below"] - o["test"]["side"]["risk"]) < 1e-12'
     json out 'o["test"]["side"]["prior"]["expected_profit"] is not None'
     json out '"expected_profit" not in o["test"]["colour"]'
+    command -v python3 >/dev/null && { python3 -c 'import json
+a, b = json.load(open("run/summary.json"))["test"], json.load(open("out"))["test"]
+for head in a:
+    assert abs(a[head]["loss"] - b[head]["loss"]) < 1e-4, (head, a[head]["loss"], b[head]["loss"])' ||
+        fail 'a loss of eval is not that of the run'; }
     command -v python3 >/dev/null || return 0
     python3 -c 'import os; os.openpty()' 2>/dev/null || return 0 # no terminals here
     python3 - "$program" <<'END' || fail 'too wide for a terminal of 60 columns'
@@ -276,12 +281,15 @@ intervals_on_request() {
     cp out first
     ballast 0 eval run --bootstrap 100 --json
     cmp -s first out || fail 'other intervals for the same rows'
-    ballast 0 eval run --bootstrap 20
-    says out 'side, 95 % intervals of 20 resamples'
+    ballast 0 eval run --bootstrap 120
+    says out 'side, 95 % intervals of 120 resamples'
+    json first 'o["bootstrap"]["unit"] == "rows" and o["bootstrap"]["block"] == 1'
     grep -Eq '^  expected_profit +-?[0-9.]+   -?[0-9.]+ to -?[0-9.]+$' out || fail 'no interval'
     ballast 0 eval run
     grep -q resamples out && fail 'intervals that nobody asked for'
-    refused 2 '--bootstrap wants a number' eval run --bootstrap 0
+    refused 2 '--bootstrap wants a number from 100' eval run --bootstrap 99
+    refused 2 '--block wants a number from 1' eval run --bootstrap 100 --block 0
+    refused 2 'give --bootstrap' eval run --block 5
 }
 
 run_cases eval_of_a_run eval_of_a_model_file_and_of_other_rows eval_refuses_labels_it_does_not_know \

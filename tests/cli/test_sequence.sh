@@ -41,7 +41,7 @@ figures_of_logarithms_say_so() {
     says out 'mae (log) rmse (log)   r2 (log) cor. (log)'
     says run/report.html '>MAE (log)<'
     says run/report.html 'Loss and metrics are of natural logarithms'
-    ballast 0 eval run --bootstrap 20 --threads 1
+    ballast 0 eval run --bootstrap 100 --threads 1
     says out 'value (metrics of its logarithm), 95 % intervals'
     ballast 0 eval run --json --threads 1
     json out 'o["test"]["value"]["transform"] == "log" and "transform" not in o["test"]["up"]'
@@ -49,7 +49,7 @@ figures_of_logarithms_say_so() {
     never_says out '(log)'
     never_says plain/summary.json 'transform'
     never_says plain/report.html '(log)'
-    ballast 0 eval plain --bootstrap 20 --threads 1
+    ballast 0 eval plain --bootstrap 100 --threads 1
     never_says out '(metrics of'
 }
 
@@ -60,4 +60,37 @@ a_damaged_database_is_said_to_be_one() {
     says err 'not a SQLite database, or a damaged one'
 }
 
-run_cases a_series_in_and_the_next_value_out figures_of_logarithms_say_so a_damaged_database_is_said_to_be_one
+# Its message says whose values they are, and what to do.
+a_series_too_short_for_its_gaps() {
+    make_series 15 >series.csv
+    make_series_recipe
+    refused 3 'series.csv: 5 rows between each part' train recipe.yaml
+    says err 'make data.window (5) smaller'
+    make_series 17 >series.csv
+    refused 3 'make data.window (5) smaller' train recipe.yaml
+    says err 'series.csv: the sequential split of 12 rows leaves none for'
+}
+
+# Values that stay high or low for forty rounds: forty rows say what one does.
+intervals_of_a_series_are_of_blocks() {
+    awk 'BEGIN { srand(5); print "id,value"; for (i = 0; i < 3000; i++) {
+        if (i % 40 == 0) level = 1 + int(2 * rand()); print i "," level + rand() / 10 } }' >series.csv
+    make_series_recipe
+    sed -i 's/features: .*/features: [lag_5]}/; s/{epochs: 2}/{epochs: 1}/' recipe.yaml
+    ballast 0 train recipe.yaml --run run --plain --threads 1
+    ballast 0 eval run --split all --bootstrap 200 --json
+    json out 'o["bootstrap"]["unit"] == "blocks" and 40 <= o["bootstrap"]["block"] <= 150'
+    cp out blocks
+    ballast 0 eval run/model.safetensors data.path=series.csv --bootstrap 200 --json
+    json out 'o["bootstrap"]["unit"] == "blocks" and 40 <= o["bootstrap"]["block"] <= 150'
+    ballast 0 eval run --split all --bootstrap 200 --block 1 --json
+    json out 'o["bootstrap"]["unit"] == "rows" and o["bootstrap"]["block"] == 1'
+    command -v python3 >/dev/null && { python3 -c 'import json
+blocks, rows = (json.load(open(f))["bootstrap"]["intervals"]["up"]["log_loss"] for f in ("blocks", "out"))
+assert blocks[1] - blocks[0] > 3 * (rows[1] - rows[0]), (blocks, rows)' || fail 'blocks say no more than rows'; }
+    ballast 0 eval run --bootstrap 100 --block 7
+    says out '100 resamples in blocks of 7 rows'
+}
+
+run_cases a_series_too_short_for_its_gaps intervals_of_a_series_are_of_blocks a_series_in_and_the_next_value_out \
+    figures_of_logarithms_say_so a_damaged_database_is_said_to_be_one

@@ -119,6 +119,22 @@ static void order_that_is_none(void **state) {
     expect_failure(lab, BAL_EDATA, "'id'");
 }
 
+/* Times in nanoseconds: three of them are one double. */
+static void order_beyond_what_doubles_hold(void **state) {
+    scene *lab = *state;
+    lab->source.order = "id";
+    write_csv(lab, "id,value\n1730000000000000050,2\n 1730000000000000000,1\n"
+                   "1730000000000000100,3\n-9223372036854775808,0\n");
+    expect_values(lab, "0 1 2 3", "4 2 1 3");
+    write_csv(lab, "id,value\n1730000000000000050,2\n7,1\n1730000000000000050,3\n");
+    expect_failure(lab, BAL_EDATA, "have the same id, 1730000000000000050: which");
+    lab->source.path = lab->db;
+    make_db(lab->db, "CREATE TABLE t (id INTEGER, value);"
+                     "INSERT INTO t VALUES (1730000000000000050, 20), ('1730000000000000000', 10), "
+                     "(1730000000000000100, 30), (9223372036854775807, 40);");
+    expect_values(lab, "10 20 30 40", "2 1 3 4");
+}
+
 /* Of csv and SQLite alike. */
 static void gaps_and_texts(void **state) {
     scene *lab = *state;
@@ -257,6 +273,27 @@ static void series_too_short(void **state) {
     assert_non_null(strstr(err.message, "a series of 2 values has no row with a window of 2"));
 }
 
+/* The row behind it is where it first does harm, and not where it stands. */
+static void a_value_too_large_is_where_it_stands(void **state) {
+    scene *lab = *state;
+    bal_table *table;
+    bal_error err = {0};
+    bal_table_options options = table_options(lab);
+    write_csv(lab, "id,value\n1,1\n2,4\n3,3\n4,1e39\n5,8\n6,2\n");
+    assert_int_equal(bal_table_load(&options, NULL, &table, &err), BAL_EDATA);
+    assert_non_null(strstr(err.message, "a.csv:5: row 4: 1e+39 is too large"));
+    assert_non_null(strstr(err.message, "'lag_1'"));
+    options.series_log = true;
+    assert_int_equal(bal_table_load(&options, NULL, &table, NULL), BAL_OK);
+    bal_table_free(table);
+    /* Whether it is below 2 can be said of any value. */
+    options.series_log = false;
+    options.series_features = table_features + 2;
+    options.n_series_features = 1;
+    assert_int_equal(bal_table_load(&options, NULL, &table, NULL), BAL_OK);
+    bal_table_free(table);
+}
+
 static void running_out_of_memory(void **state) {
     scene *lab = *state;
     bal_status status = BAL_ENOMEM;
@@ -313,12 +350,14 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(in_order),
         TEST(order_that_is_none),
+        TEST(order_beyond_what_doubles_hold),
         TEST(gaps_and_texts),
         TEST(files_that_are_none),
         TEST(simulated),
         TEST(rows_stand_before_their_value),
         TEST(logarithms),
         TEST(series_too_short),
+        TEST(a_value_too_large_is_where_it_stands),
         TEST(running_out_of_memory),
         TEST(jetx_is_the_same_in_both_files),
     };

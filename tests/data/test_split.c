@@ -527,6 +527,25 @@ static void few_groups_fill_every_part(void **state) {
     bal_split_release(&split);
 }
 
+/* Nanoseconds 10 apart, newest first: as doubles they are but five different times. */
+static void times_beyond_what_doubles_hold(void **state) {
+    double time[100];
+    int64_t whole[100];
+    bal_column column = {.name = (char[]){"time"}, .number = time, .whole = whole};
+    bal_split_options options = {"time", {.7, .15, .15}, &column, 0, 0};
+    for (int i = 0; i < 100; i++) {
+        whole[i] = 1730000000000000000 + 10 * (100 - i);
+        time[i] = (double)whole[i];
+    }
+    bal_split split = split_of(&options, 100, NULL, 0);
+    assert_counts(&split, 70, 15, 15);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(part_of(&split, i), i < 15   ? BAL_SPLIT_TEST
+                                             : i < 30 ? BAL_SPLIT_VAL
+                                                      : BAL_SPLIT_TRAIN);
+    bal_split_release(&split);
+}
+
 static void equal_times_stay_together(void **state) {
     double time[100];
     bal_column column = {.name = (char[]){"time"}, .number = time};
@@ -724,6 +743,7 @@ int main(void) {
         cmocka_unit_test(without_labels_at_random),
         cmocka_unit_test(groups_stay_together),
         cmocka_unit_test(few_groups_fill_every_part),
+        cmocka_unit_test(times_beyond_what_doubles_hold),
         cmocka_unit_test(equal_times_stay_together),
         cmocka_unit_test(times_as_text),
         cmocka_unit_test(subsets),

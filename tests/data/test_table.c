@@ -398,6 +398,25 @@ static bal_table_options npz_options(void) {
     return options;
 }
 
+/* What doubles cannot tell apart is kept beside them, also when rows are chosen. */
+static void csv_of_large_whole_numbers(void **state) {
+    bal_table_options options =
+        csv_options("a,at,day\n1,1730000000000000050,1\n2,7,2\n3,1730000000000000000,3\n");
+    static const char *const features[] = {"a"};
+    options.features = features;
+    options.n_features = 1;
+    want_columns(&options, LIST("at", "day"));
+    bal_table *table = load(&options);
+    const bal_column *at = bal_table_column(table, "at");
+    assert_true(at->number[0] == at->number[2]);
+    assert_true(at->whole[0] == 1730000000000000050 && at->whole[1] == 7);
+    assert_null(bal_table_column(table, "day")->whole);
+    const int64_t rows[] = {1, 2};
+    assert_int_equal(bal_table_select(table, rows, 2, NULL), BAL_OK);
+    assert_true(at->whole[0] == 7 && at->whole[1] == 1730000000000000000);
+    bal_table_free(table);
+}
+
 static void npz_of_one_array(void **state) {
     bal_table_options options = npz_options();
     want_columns(&options, LIST("y", "id", "id_column", "flag", "real"));
@@ -670,6 +689,7 @@ int main(void) {
         cmocka_unit_test(nothing_left_for_features),
         cmocka_unit_test(prediction_matches_by_name),
         cmocka_unit_test(prediction_matches_by_position),
+        cmocka_unit_test(csv_of_large_whole_numbers),
         cmocka_unit_test(npz_of_one_array),
         cmocka_unit_test(npz_of_several_arrays),
         cmocka_unit_test(npz_of_wrong_arrays),

@@ -96,7 +96,9 @@ static void compare_metric(const sample *s, bal_head_kind kind, const bal_metric
     double low, high, values[RESAMPLES];
     bal_error err = {0};
     assert_int_equal(
-        bal_metric_bootstrap(metric, scores, CLASS, RESAMPLES, 0.8, SEED, &low, &high, &err),
+        bal_metric_bootstrap(metric, scores, CLASS,
+                             &(bal_bootstrap){.resamples = RESAMPLES, .level = 0.8, .seed = SEED},
+                             &low, &high, &err),
         BAL_OK);
     bal_scores_free(scores);
 
@@ -136,8 +138,9 @@ static void weighing_equals_gathering(void **state) {
 static void interval_of(const bal_scores *scores, const char *name, double level, uint64_t seed,
                         double *low, double *high) {
     bal_error err = {0};
-    bal_status status =
-        bal_metric_bootstrap(bal_metric_find(name), scores, 0, 100, level, seed, low, high, &err);
+    bal_status status = bal_metric_bootstrap(
+        bal_metric_find(name), scores, 0,
+        &(bal_bootstrap){.resamples = 100, .level = level, .seed = seed}, low, high, &err);
     if (status != BAL_OK) fail_msg("%s", err.message);
 }
 
@@ -205,6 +208,32 @@ static void infinite_loss_of_a_row_not_drawn(void **state) {
     bal_scores_free(scores);
 }
 
+/** Row 3 alone, as often as there are rows. */
+static void draw_row_3(void *user, bal_random *random, uint32_t *weight) {
+    for (int i = 0; i < ROWS; i++)
+        weight[i] = i == 3 ? ROWS : 0;
+    ++*(int *)user;
+}
+
+static void the_caller_may_draw(void **state) {
+    sample s;
+    draw_sample(&s);
+    bal_evaluation evaluation = evaluation_of(&s, BAL_HEAD_VALUE);
+    for (int k = 0; k < CLASSES; k++)
+        s.targets[3 * CLASSES + k] = s.outputs[3 * CLASSES + k] + 2;
+    for (int i = 0; i < ROWS; i++) /* all are labelled */
+        s.targets[i * CLASSES] = isnan(s.targets[i * CLASSES]) ? 0 : s.targets[i * CLASSES];
+    bal_scores *scores = scores_of(&evaluation);
+    double low = 0, high = 0;
+    int drawn = 0;
+    const bal_bootstrap how = {.resamples = 5, .level = 0.9, .draw = draw_row_3, .user = &drawn};
+    assert_int_equal(
+        bal_metric_bootstrap(bal_metric_find("mae"), scores, -1, &how, &low, &high, NULL), BAL_OK);
+    assert_int_equal(drawn, 5);
+    assert_true(fabs(low - 2) < 1e-6 && fabs(high - 2) < 1e-6);
+    bal_scores_free(scores);
+}
+
 static void bad_arguments(void **state) {
     sample s;
     draw_sample(&s);
@@ -214,13 +243,15 @@ static void bad_arguments(void **state) {
     double low = 7, high = 8;
     const double levels[] = {-0.1, 1.1, NAN};
     bal_error err = {0};
-    assert_int_equal(bal_metric_bootstrap(metric, scores, 0, 0, 0.9, 1, &low, &high, &err),
-                     BAL_EINVAL);
+    assert_int_equal(
+        bal_metric_bootstrap(metric, scores, 0, &(bal_bootstrap){.level = 0.9}, &low, &high, &err),
+        BAL_EINVAL);
     assert_string_equal(err.message, "bootstrap of accuracy: 0 resamples; wanted 1 or more");
     for (int i = 0; i < 3; i++)
-        assert_int_equal(
-            bal_metric_bootstrap(metric, scores, 0, 10, levels[i], 1, &low, &high, NULL),
-            BAL_EINVAL);
+        assert_int_equal(bal_metric_bootstrap(metric, scores, 0,
+                                              &(bal_bootstrap){.resamples = 10, .level = levels[i]},
+                                              &low, &high, NULL),
+                         BAL_EINVAL);
     assert_true(low == 7 && high == 8);
 
     bal_status status = BAL_ENOMEM;
@@ -228,7 +259,8 @@ static void bad_arguments(void **state) {
     metric = bal_metric_find("roc_auc");
     for (int n = 0; status != BAL_OK; n++) {
         bal_memory_fail_after(n);
-        status = bal_metric_bootstrap(metric, scores, 0, 3, 0.9, 1, &low, &high, NULL);
+        status = bal_metric_bootstrap(
+            metric, scores, 0, &(bal_bootstrap){.resamples = 3, .level = 0.9}, &low, &high, NULL);
         bal_memory_fail_after(-1);
         failures++;
         assert_int_equal(status, status == BAL_OK ? BAL_OK : BAL_ENOMEM);
@@ -244,6 +276,7 @@ int main(void) {
         cmocka_unit_test(levels_and_seeds),
         cmocka_unit_test(undefined_resamples),
         cmocka_unit_test(infinite_loss_of_a_row_not_drawn),
+        cmocka_unit_test(the_caller_may_draw),
         cmocka_unit_test(bad_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,75 @@ static void check_round_trip(const char *overrides) {
     net_lab_release(&lab);
 }
 
+/** The losses of all rows while training and of the model file, with the run's recipe and without
+ *  one. */
+static void check_losses(const char *overrides) {
+    net_lab lab;
+    bal_error err = {0};
+    bal_eval_set set;
+    bal_log_sink silent = {0};
+    int64_t rows[140];
+    net_lab_init(&lab, overrides);
+    train_a_little(&lab);
+    for (int64_t i = 0; i < 140; i++)
+        rows[i] = i;
+    if (bal_eval_set_init(&set, lab.dataset, lab.backend, rows, 140, 33, &err) != BAL_OK ||
+        bal_eval_set_run(&set, lab.network, &err) != BAL_OK)
+        fail_msg("%s", err.message);
+    bal_predictor *predictor = open_model(&lab);
+    bal_recipe *alone = NULL;
+    if (bal_model_eval_recipe(predictor, kit_path(&lab.k, "table.csv"), NULL, 0, &alone, &err) !=
+        BAL_OK)
+        fail_msg("%s", err.message);
+    bal_recipe *recipes[] = {lab.recipe, alone};
+    for (int i = 0; i < 2; i++) {
+        bal_model_eval eval;
+        if (bal_model_eval_init(&eval, predictor, recipes[i], "all", &silent, &err) != BAL_OK)
+            fail_msg("%s", err.message);
+        for (int32_t h = 0; h < lab.dataset->n_heads; h++) {
+            assert_true(isfinite(set.loss[h]));
+            assert_near(eval.set.loss[h], set.loss[h], 1e-5 * (1 + fabs(set.loss[h])));
+        }
+        bal_model_eval_release(&eval);
+    }
+    bal_recipe_free(alone);
+    bal_predictor_close(predictor);
+    bal_eval_set_release(&set);
+    net_lab_release(&lab);
+}
+
+static void its_loss_is_that_of_training(void **unused) {
+    check_losses(NULL);
+    check_losses("heads=[{name: label, kind: classes, loss: {kind: focal, gamma: 3}, "
+                 "class_weights: balanced}]");
+    check_losses("heads=[{name: yes, kind: binary, target: yes, loss: {kind: focal, gamma: 1.5, "
+                 "alpha: 0.8}}, {name: value, kind: value, target: value, loss: {kind: huber, "
+                 "delta: 0.3}}]|monitor=val.yes.balanced_accuracy");
+    check_losses("heads=[{name: value, kind: value, target: value, loss: {kind: threshold_huber, "
+                 "threshold: 0.4, delta: 0.2, margin: 0.1, below_weight: 3, above_weight: 0.5}}]|"
+                 "monitor=val.value.rmse");
+}
+
+static void a_loss_survives_a_lack_of_memory(void **unused) {
+    net_lab lab;
+    bal_log_sink silent = {0};
+    bal_status status = BAL_ENOMEM;
+    net_lab_init(&lab, "heads=[{name: yes, kind: binary, target: yes, loss: focal}]|"
+                       "monitor=val.yes.balanced_accuracy");
+    bal_predictor *predictor = open_model(&lab);
+    for (int64_t at = 0; status != BAL_OK; at += 3) {
+        bal_model_eval eval;
+        bal_error err = {0};
+        bal_memory_fail_after(at);
+        status = bal_model_eval_init(&eval, predictor, lab.recipe, "all", &silent, &err);
+        bal_memory_fail_after(-1);
+        assert_true(status == BAL_OK || status == BAL_ENOMEM);
+        if (status == BAL_OK) bal_model_eval_release(&eval);
+    }
+    bal_predictor_close(predictor);
+    net_lab_release(&lab);
+}
+
 static void predicts_what_was_evaluated(void **unused) {
     check_round_trip(NULL);
     check_round_trip("model.norm=layer|model.activation=gelu|data.scale=minmax");
@@ -601,6 +670,8 @@ static void model_files_hold_nothing_of_the_machine(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(predicts_what_was_evaluated),
+        cmocka_unit_test(its_loss_is_that_of_training),
+        cmocka_unit_test(a_loss_survives_a_lack_of_memory),
         cmocka_unit_test(probabilities_follow_the_outputs),
         cmocka_unit_test(missing_and_infinite_features),
         cmocka_unit_test(random_inputs_tell_a_deaf_model),

@@ -156,6 +156,47 @@ static void refits_count_what_reached_it(void **unused) {
     kit_release(&k);
 }
 
+/** A head as a review met it: above the prior, p at its least, and some of the runs on shuffled
+ *  labels with a skill as great. */
+static bal_signal_verdict judged(int32_t reached, int32_t runs) {
+    const bal_signal_head head = {.skill = 0.0382,
+                                  .low = 0.0055,
+                                  .high = 0.0703,
+                                  .p = 0.0001,
+                                  .detectable = 0.014,
+                                  .reached = reached};
+    return bal_signal_judge(&head, runs, false);
+}
+
+static void more_shuffled_runs_are_no_higher_bar(void **unused) {
+    assert_int_equal(judged(0, 0), BAL_SIGNAL_FOUND);
+    assert_int_equal(judged(0, 5), BAL_SIGNAL_FOUND);
+    assert_int_equal(judged(1, 5), BAL_SIGNAL_SHUFFLED);
+    assert_int_equal(judged(1, 99), BAL_SIGNAL_SHUFFLED);
+    /* (1 + 1)/(199 + 1) is 0.01 still, (1 + 1)/(200 + 1) is below. */
+    assert_int_equal(judged(1, 199), BAL_SIGNAL_SHUFFLED);
+    assert_int_equal(judged(1, 200), BAL_SIGNAL_FOUND);
+    assert_int_equal(judged(3, 400), BAL_SIGNAL_FOUND);
+    assert_int_equal(judged(4, 400), BAL_SIGNAL_SHUFFLED);
+    assert_int_equal(judged(900, 100000), BAL_SIGNAL_FOUND);
+}
+
+static void each_lack_has_a_verdict_of_its_own(void **unused) {
+    bal_signal_head head = {.skill = 0.04, .low = 0.01, .p = 0.2, .detectable = 0.01};
+    assert_int_equal(bal_signal_judge(&head, 5, false), BAL_SIGNAL_UNSURE); /* chance stands */
+    head.low = -0.01;
+    assert_int_equal(bal_signal_judge(&head, 5, false), BAL_SIGNAL_NONE);
+    head.p = 0.001;
+    assert_int_equal(bal_signal_judge(&head, 5, false), BAL_SIGNAL_UNSURE); /* the prior stands */
+    head.detectable = 0.5;
+    assert_int_equal(bal_signal_judge(&head, 5, false), BAL_SIGNAL_TOO_FEW_ROWS);
+    /* p of refits is that of the runs: they are why. */
+    head = (bal_signal_head){.low = 0.01, .p = 5.0 / 101, .detectable = 0.01, .reached = 4};
+    assert_int_equal(bal_signal_judge(&head, 100, true), BAL_SIGNAL_SHUFFLED);
+    head = (bal_signal_head){.low = NAN, .skill = NAN, .p = 1, .detectable = 0.01, .reached = 5};
+    assert_int_equal(bal_signal_judge(&head, 5, false), BAL_SIGNAL_NONE);
+}
+
 static void nobody_beats_a_prior_that_is_certain_enough(void **unused) {
     kit k;
     kit_init(&k);
@@ -179,6 +220,41 @@ static void diverged_runs_are_no_signal(void **unused) {
     assert_near(signal.heads[0].skill, 0, 0.2);
     bal_signal_release(&signal);
     kit_release(&k);
+}
+
+/** 600 rows in order of three classes, of which the last 30 % hold "a" and "b" only, and the first
+ *  half most of all `most`. */
+static bal_signal of_rows_without_c(const char *most) {
+    kit k;
+    bal_text text = {0};
+    kit_init(&k);
+    bal_text_puts(&text, "x0,x1,x2,x3,label\n");
+    for (int row = 0; row < ROWS; row++) {
+        const char *const early[] = {"a", "b", "c", most, most};
+        bal_text_printf(&text, "%d,%d,1,0,%s\n", row * 7 % 13, row % 11,
+                        row < 400 ? early[row % 5]
+                        : row % 2 ? "a"
+                                  : "b");
+    }
+    assert_false(bal_text_failed(&text));
+    kit_write(kit_path(&k, "table.csv"), text.data, text.length);
+    bal_text_release(&text);
+    bal_signal signal = must_ask(
+        &k,
+        ONE_HEAD "|data.split={kind: sequential, train: 0.5, val: 0.2, test: 0.3}|train.epochs=1",
+        (bal_signal_options){.runs = 0});
+    kit_release(&k);
+    return signal;
+}
+
+/* As the metric has it: the mean over the classes that have test rows. */
+static void the_prior_is_asked_about_classes_that_are_there(void **unused) {
+    bal_signal signal = of_rows_without_c("a");
+    assert_near(signal.heads[0].prior_balanced_accuracy, 0.5, 0);
+    bal_signal_release(&signal);
+    signal = of_rows_without_c("c");
+    assert_near(signal.heads[0].prior_balanced_accuracy, 0, 0);
+    bal_signal_release(&signal);
 }
 
 static void units_follow_the_split(void **unused) {
@@ -490,8 +566,11 @@ int main(void) {
         cmocka_unit_test(every_head_is_judged_and_the_monitored_decides),
         cmocka_unit_test(class_weights_hide_no_signal),
         cmocka_unit_test(refits_count_what_reached_it),
+        cmocka_unit_test(more_shuffled_runs_are_no_higher_bar),
+        cmocka_unit_test(each_lack_has_a_verdict_of_its_own),
         cmocka_unit_test(nobody_beats_a_prior_that_is_certain_enough),
         cmocka_unit_test(diverged_runs_are_no_signal),
+        cmocka_unit_test(the_prior_is_asked_about_classes_that_are_there),
         cmocka_unit_test(units_follow_the_split),
         cmocka_unit_test(test_rows_are_needed),
         cmocka_unit_test(test_rows_of_two_classes_are_needed),
