@@ -94,13 +94,16 @@ static int print(const checked *c, bool json) {
     return code == EXIT_DONE ? printed : code;
 }
 
-static bal_status machine_facts(bal_device_facts *ret_facts, bal_error *err) {
+static bal_status look(const bal_recipe *recipe, bal_dataset *dataset, bal_check_report *ret_report,
+                       bal_error *err) {
     const bal_backend_options options = {.threads = 1};
-    bal_backend *backend;
-    BAL_TRY(bal_backend_open(NULL, &options, &backend, err));
-    bal_backend_facts(backend, ret_facts);
-    bal_backend_close(backend);
-    return BAL_OK;
+    bal_check_stand stand = {.dataset = dataset};
+    bal_device_facts facts;
+    BAL_TRY(bal_backend_open(NULL, &options, &stand.backend, err));
+    bal_backend_facts(stand.backend, &facts);
+    bal_status status = bal_check_run(recipe, dataset, &facts, &stand, ret_report, err);
+    bal_backend_close(stand.backend);
+    return status;
 }
 
 /** Rules that need no data look even when the data cannot be read. */
@@ -108,11 +111,9 @@ static int check(const bal_recipe *recipe, bool json) {
     bal_error err = {0}, data = {0};
     bal_log_sink log = bal_stderr_log();
     bal_dataset *dataset = NULL;
-    bal_device_facts facts;
     checked c = {.recipe = recipe, .data = &data};
     if (bal_dataset_new(recipe, &log, &dataset, &data) != BAL_OK) dataset = NULL;
-    bal_status status = machine_facts(&facts, &err);
-    if (status == BAL_OK) status = bal_check_run(recipe, dataset, &facts, &c.report, &err);
+    bal_status status = look(recipe, dataset, &c.report, &err);
     int code = status == BAL_OK ? print(&c, json) : bal_report_error(&err);
     if (status == BAL_OK) bal_check_report_release(&c.report);
     bal_dataset_free(dataset);

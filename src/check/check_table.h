@@ -32,7 +32,8 @@
     X(bal_rule_dropout_too_high) \
     X(bal_rule_squeezed_feature) \
     X(bal_rule_weights_follow_frequency) \
-    X(bal_rule_memory)
+    X(bal_rule_memory) \
+    X(bal_rule_start_refused)
 /* clang-format on */
 
 #define BAL_CHECK_DECLARE(symbol) extern const bal_check_rule symbol;

@@ -386,9 +386,9 @@ static bal_status read_stage(stage_reader *s, int32_t index, bal_recipe_stage *s
     BAL_TRY(read_own(s, index, stage, resolved));
     BAL_TRY(check_stage_name(s, index, stages));
     BAL_TRY(find_start(s, index, stages, all));
-    if (!bal_yaml_set(r->arena, resolved, "init_from",
-                      bal_recipe_literal(r->arena, stage->init_from)))
-        return bal_recipe_fail_memory(r);
+    bal_yaml_node *from = bal_recipe_literal(r->arena, stage->init_from);
+    from = bal_recipe_keep_place(from, bal_yaml_get(s->entry, "init_from"));
+    if (!bal_yaml_set(r->arena, resolved, "init_from", from)) return bal_recipe_fail_memory(r);
     BAL_TRY(read_effective(s, stage, &root));
     return resolve_section(s, "", root, resolved);
 }
