@@ -13,6 +13,7 @@
     X(bal_rule_accuracy_of_imbalanced) \
     X(bal_rule_head_not_trained) \
     X(bal_rule_class_weight_multiplier) \
+    X(bal_rule_multiplier_edge) \
     X(bal_rule_stacked_imbalance) \
     X(bal_rule_alpha_favours_frequent) \
     X(bal_rule_focal_too_sharp) \

@@ -99,6 +99,58 @@ const bal_check_rule bal_rule_class_weight_multiplier = {
     .look = look_at_multipliers,
 };
 
+/* ---- multiplier-edge ---- */
+
+/* Rows as a share of the average, within which a class is neither rare nor frequent. */
+static const double edge_low = 0.9, edge_high = 1.1;
+
+static void look_at_edge(bal_check *check, const bal_check_stage *stage, int32_t h) {
+    const bal_recipe_head *head = &stage->recipe->heads[h];
+    const bal_head_data *data = &check->dataset->heads[h];
+    int32_t nearest = -1, near = 0, classes = data->classes.count;
+    double least = INFINITY, rows = 0, share = 0;
+    if (!is_weighted(head) || head->class_weights.multiplier == 1) return;
+    for (int32_t c = 0; c < classes; c++)
+        rows += (double)data->train_counts[c];
+    for (int32_t c = 0; c < classes; c++) {
+        double even = (double)data->train_counts[c] * classes / rows;
+        if (even < edge_low || even > edge_high) continue;
+        near++;
+        if (fabs(even - 1) >= least) continue;
+        least = fabs(even - 1);
+        nearest = c;
+        share = even;
+    }
+    if (nearest < 0) return;
+    bal_check_find(
+        check, stage, bal_check_key_of("heads[%d].class_weights.multiplier", (int)h).text,
+        "head '%s': '%s' has %.1f %% of the average number of rows and %s the factor "
+        "%.4g; classes that near the average: %d of %d",
+        head->name, data->classes.names[nearest], 100 * share, share < 1 ? "gets" : "does not get",
+        head->class_weights.multiplier, (int)near, (int)classes);
+}
+
+static void look_at_edges(bal_check *check) {
+    bal_check_each_stage (stage, check)
+        for (int32_t h = 0; h < stage->recipe->n_heads; h++)
+            look_at_edge(check, stage, h);
+}
+
+const bal_check_rule bal_rule_multiplier_edge = {
+    .id = "multiplier-edge",
+    .severity = BAL_CHECK_NOTE,
+    .summary = "A class-weight multiplier tells classes apart that are equally frequent.",
+    .why = "`multiplier` is a factor for classes with fewer rows than the average, all of it "
+           "however few are missing: among classes of nearly the average number, a handful of rows "
+           "decides which weigh several times as much as the others. It is made for one rare class "
+           "beside a frequent one. Fires when the multiplier is not 1 and a class has between 90 "
+           "and 110 % of the average number of rows.",
+    .fix = "Leave class_weights.multiplier out (balanced makes up for the numbers as they are), or "
+           "say by class what you want: {kind: explicit, values: {CLASS: weight}}.",
+    .needs_data = true,
+    .look = look_at_edges,
+};
+
 /* ---- stacked-imbalance ---- */
 
 /* Alpha weighs the second class whichever is the rare one, class weights the rare one. */

@@ -55,6 +55,21 @@ static const rule_case cases[] = {
     {"class-weight-multiplier",
      "stages=[{name: one, heads: {label: {class_weights: {kind: balanced, multiplier: 25}}}}]",
      WARNING, "stage 'one'"},
+    /* 50, 30 and 20 % of the rows: 'b' has 90 % of the average. */
+    {"multiplier-edge", "heads.label.class_weights.multiplier=3", NOTE,
+     "head 'label': 'b' has 90.0 % of the average number of rows and gets the factor 3; classes "
+     "that near the average: 1 of 3"},
+    {"multiplier-edge", "heads.label.class_weights={kind: effective, multiplier: 0.5}", NOTE,
+     "gets the factor 0.5"},
+    {"multiplier-edge", "heads.yes.class_weights={kind: balanced, multiplier: 3}", NOTE,
+     "'y' has 92.8 % of the average number of rows and gets the factor 3; classes that near the "
+     "average: 2 of 2"},
+    {"multiplier-edge", "heads.label.target=few|heads.label.class_weights.multiplier=3", NOTE,
+     "has 100.0 % of the average number of rows and does not get the factor 3"},
+    {"multiplier-edge", "heads.label.class_weights.multiplier=1", SILENT, NULL},
+    {"multiplier-edge",
+     "heads.yes.target=seldom|heads.yes.class_weights={kind: balanced, multiplier: 3}", SILENT,
+     NULL},
     {"stacked-imbalance",
      "heads.yes.loss={kind: focal, alpha: 0.75}|heads.yes.class_weights=balanced", WARNING, "×3"},
     {"stacked-imbalance",
