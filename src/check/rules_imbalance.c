@@ -255,7 +255,7 @@ const bal_check_rule bal_rule_focal_too_sharp = {
     .why = "With a large gamma only the rows that are most wrong are learned from, which are the "
            "noisy ones where classes overlap. The published range is 0 to 5 with 2 as best (Lin "
            "et al. 2017); gamma 4 with alpha 0.85 is on record as unstable for a threshold head. "
-           "Fires above 3.",
+           "Fires for a gamma above 3.",
     .fix = "Set loss.gamma to 2.",
     .look = look_at_gamma,
 };

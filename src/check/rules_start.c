@@ -85,7 +85,7 @@ const bal_check_rule bal_rule_start_refused = {
            "those of the data. Fires with the sentence that `train` would end with, the first "
            "of each stage. Nothing is written, and nothing is built that the rule `memory` "
            "finds too large.",
-    .fix = "Change what the sentence names; `train` stops at the same place.",
+    .fix = "Change what the sentence names; `train` stops at the same place, with check: off too.",
     .needs_data = true,
     .look = look_at_start,
 };

@@ -115,7 +115,7 @@ static const rule_case cases[] = {
     {"squeezed-feature", "data.features=[x0, big, same, few]", SILENT, NULL},
     {"weights-follow-frequency",
      "heads.label.class_weights={kind: explicit, values: {a: 9, b: 3, c: 1}}", WARNING,
-     "by a factor of 9"},
+     "in 100 % of the pairs of classes; the largest is 9 times the smallest"},
     {"weights-follow-frequency",
      "heads.label.class_weights={kind: explicit, values: {a: 1, b: 3, c: 9}}", SILENT, NULL},
     {"weights-follow-frequency",
