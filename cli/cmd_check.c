@@ -30,8 +30,8 @@ static void print_finding(const bal_finding *finding, const bal_style *style) {
     printf("  %s%s%s  %s%s%s\n    ", style->bold, place, style->off, style->dim, finding->rule->id,
            style->off);
     bal_print_wrapped(stdout, finding->found, 4, 4);
-    printf("    %s", style->green);
-    bal_print_wrapped(stdout, finding->rule->fix, 4, 4);
+    printf("    %s→ ", style->green);
+    bal_print_wrapped(stdout, finding->rule->fix, 6, 6);
     printf("%s", style->off);
 }
 
@@ -48,17 +48,18 @@ static void print_group(const checked *c, bal_check_severity severity, const bal
 static void print_words(const checked *c) {
     const int32_t *count = c->report.count;
     bal_style style = bal_style_for(stdout);
+    const char *unread = c->report.has_data ? "" : ", without the rules that look at the data";
     if (c->report.n_findings == 0)
-        printf("%s: nothing found%s\n", c->recipe->path,
-               c->report.has_data ? "" : " by rules that need no data");
+        printf("%s: nothing found%s\n", c->recipe->path, unread);
     else
-        printf("%s: %d error%s, %d warning%s, %d note%s\n", c->recipe->path,
+        printf("%s: %d error%s, %d warning%s, %d note%s%s\n", c->recipe->path,
                (int)count[BAL_CHECK_ERROR], plural(count[BAL_CHECK_ERROR]),
                (int)count[BAL_CHECK_WARNING], plural(count[BAL_CHECK_WARNING]),
-               (int)count[BAL_CHECK_NOTE], plural(count[BAL_CHECK_NOTE]));
+               (int)count[BAL_CHECK_NOTE], plural(count[BAL_CHECK_NOTE]), unread);
     for (int severity = BAL_CHECK_ERROR; severity >= BAL_CHECK_NOTE; severity--)
         print_group(c, (bal_check_severity)severity, &style);
-    if (c->report.n_findings > 0) puts("\ndocs/check.md says why, rule by rule.");
+    if (c->report.n_findings > 0)
+        puts("\ndocs/check.md, or `ballast check --markdown`, says why, rule by rule.");
 }
 
 /* ---- JSON ---- */
@@ -94,13 +95,16 @@ static int print(const checked *c, bool json) {
     return code == EXIT_DONE ? printed : code;
 }
 
-static bal_status machine_facts(bal_device_facts *ret_facts, bal_error *err) {
+static bal_status look(const bal_recipe *recipe, bal_dataset *dataset, bal_check_report *ret_report,
+                       bal_error *err) {
     const bal_backend_options options = {.threads = 1};
-    bal_backend *backend;
-    BAL_TRY(bal_backend_open(NULL, &options, &backend, err));
-    bal_backend_facts(backend, ret_facts);
-    bal_backend_close(backend);
-    return BAL_OK;
+    bal_check_stand stand = {.dataset = dataset};
+    bal_device_facts facts;
+    BAL_TRY(bal_backend_open(NULL, &options, &stand.backend, err));
+    bal_backend_facts(stand.backend, &facts);
+    bal_status status = bal_check_run(recipe, dataset, &facts, &stand, ret_report, err);
+    bal_backend_close(stand.backend);
+    return status;
 }
 
 /** Rules that need no data look even when the data cannot be read. */
@@ -108,11 +112,9 @@ static int check(const bal_recipe *recipe, bool json) {
     bal_error err = {0}, data = {0};
     bal_log_sink log = bal_stderr_log();
     bal_dataset *dataset = NULL;
-    bal_device_facts facts;
     checked c = {.recipe = recipe, .data = &data};
     if (bal_dataset_new(recipe, &log, &dataset, &data) != BAL_OK) dataset = NULL;
-    bal_status status = machine_facts(&facts, &err);
-    if (status == BAL_OK) status = bal_check_run(recipe, dataset, &facts, &c.report, &err);
+    bal_status status = look(recipe, dataset, &c.report, &err);
     int code = status == BAL_OK ? print(&c, json) : bal_report_error(&err);
     if (status == BAL_OK) bal_check_report_release(&c.report);
     bal_dataset_free(dataset);
@@ -147,10 +149,12 @@ const bal_command bal_command_check = {
     .help = "key=value     overrides any key of the recipe\n"
             "--json        one JSON object on standard output\n"
             "--markdown    the page about all rules, without a recipe\n\n"
-            "Reads the data once. Each finding says where (file:line:column), what was\n"
-            "found, with numbers, and what to do. `train` checks first too: it prints the\n"
-            "warnings and does not begin when there is an error; check=off trains all the\n"
-            "same. docs/check.md says why, rule by rule.\n\n"
+            "Reads the data once, and builds what `train` builds before its first step, to\n"
+            "see whether it would begin; nothing is trained or written. Each finding says\n"
+            "where (file:line:column) and which rule, what was found, with numbers, and\n"
+            "after → what to do. `train` checks first too: it prints the warnings and does\n"
+            "not begin when there is an error; check=off trains all the same. docs/check.md\n"
+            "says why, rule by rule.\n\n"
             "Exit codes: 0 no error (there may be warnings), 1 failed, 2 an error, or a\n"
             "recipe that cannot be read, 3 data that cannot be read, 5 out of memory,\n"
             "6 storage.\n",

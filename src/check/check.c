@@ -96,8 +96,7 @@ static bool is_known(const bal_check *check, const bal_check_stage *stage, const
 }
 
 static void add_finding(bal_check *check, bal_check_severity severity, const bal_check_stage *stage,
-                        const char *key, const char *message) {
-    bal_place place = bal_check_place_of(stage ? stage->recipe : check->recipe, key);
+                        const char *key, bal_place place, const char *message) {
     if (is_known(check, stage, &place)) return;
     bal_finding_link *link = bal_check_alloc(check, 1, sizeof *link);
     if (!link) return;
@@ -123,6 +122,10 @@ static void add_finding(bal_check *check, bal_check_severity severity, const bal
     check->n_findings++;
 }
 
+static bal_place place_in(const bal_check *check, const bal_check_stage *stage, const char *key) {
+    return bal_check_place_of(stage ? stage->recipe : check->recipe, key);
+}
+
 void bal_check_find(bal_check *check, const bal_check_stage *stage, const char *key,
                     const char *format, ...) {
     char message[800];
@@ -130,7 +133,7 @@ void bal_check_find(bal_check *check, const bal_check_stage *stage, const char *
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    add_finding(check, check->rule->severity, stage, key, message);
+    add_finding(check, check->rule->severity, stage, key, place_in(check, stage, key), message);
 }
 
 void bal_check_find_as(bal_check *check, bal_check_severity severity, const bal_check_stage *stage,
@@ -140,7 +143,12 @@ void bal_check_find_as(bal_check *check, bal_check_severity severity, const bal_
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    add_finding(check, severity, stage, key, message);
+    add_finding(check, severity, stage, key, place_in(check, stage, key), message);
+}
+
+void bal_check_find_at(bal_check *check, const bal_check_stage *stage, const char *key,
+                       bal_place place, const char *found) {
+    add_finding(check, check->rule->severity, stage, key, place, found);
 }
 
 bal_check_key bal_check_key_of(const char *format, ...) {
@@ -209,11 +217,14 @@ static bool lay_out_stages(bal_check *check) {
 }
 
 bal_status bal_check_run(const bal_recipe *recipe, const bal_dataset *dataset,
-                         const bal_device_facts *facts, bal_check_report *ret_report,
-                         bal_error *err) {
+                         const bal_device_facts *facts, const bal_check_stand *stand,
+                         bal_check_report *ret_report, bal_error *err) {
     bal_check_report report = {.has_data = dataset != NULL};
-    bal_check check = {
-        .recipe = recipe, .dataset = dataset, .facts = facts, .arena = &report.arena};
+    bal_check check = {.recipe = recipe,
+                       .dataset = dataset,
+                       .facts = facts,
+                       .stand = stand,
+                       .arena = &report.arena};
     if (lay_out_stages(&check)) {
         for (int i = 0; bal_check_table[i]; i++) {
             check.rule = bal_check_table[i];
@@ -263,7 +274,7 @@ bal_status bal_check_before_run(const bal_recipe *recipe, const bal_dataset *dat
                                 bal_error *err) {
     bal_check_report report;
     if (strcmp(recipe->check, "off") == 0) return BAL_OK;
-    BAL_TRY(bal_check_run(recipe, dataset, facts, &report, err));
+    BAL_TRY(bal_check_run(recipe, dataset, facts, NULL, &report, err));
     tell_warnings(&report, log);
     bal_status status = report.count[BAL_CHECK_ERROR] > 0 ? refuse(&report, err) : BAL_OK;
     bal_check_report_release(&report);

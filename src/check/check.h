@@ -56,16 +56,24 @@ typedef struct bal_check_report {
     bool has_data; /* false: rules that need data did not look */
 } bal_check_report;
 
+/** What it takes to rehearse the start of a run: the dataset that is looked at, to be changed and
+ *  put back, and a device. */
+typedef struct bal_check_stand {
+    bal_dataset *dataset;
+    bal_backend *backend;
+} bal_check_stand;
+
 /** Look at a recipe. dataset NULL: only rules that need no data; facts NULL: none about the
- *  machine. BAL_ENOMEM. */
+ *  machine; stand NULL: the start is not rehearsed. BAL_ENOMEM. */
 BAL_WARN_UNUSED bal_status bal_check_run(const bal_recipe *recipe, const bal_dataset *dataset,
                                          const bal_device_facts *facts,
-                                         bal_check_report *ret_report, bal_error *err);
+                                         const bal_check_stand *stand, bal_check_report *ret_report,
+                                         bal_error *err);
 void bal_check_report_release(bal_check_report *report);
 
 /** What a run does with a recipe before it begins, to be its `inspect` hook (train/run.h):
  *  warnings go to the log, one line each; the first error is returned as BAL_ERECIPE. Does nothing
- *  where the recipe says `check: off`. */
+ *  where the recipe says `check: off`. The start is not rehearsed: it follows. */
 BAL_WARN_UNUSED bal_status bal_check_before_run(const bal_recipe *recipe,
                                                 const bal_dataset *dataset,
                                                 const bal_device_facts *facts,

@@ -15,6 +15,7 @@ struct bal_check {
     const bal_recipe *recipe;
     const bal_dataset *dataset;    /* NULL for rules that need no data, where there is none */
     const bal_device_facts *facts; /* NULL: unknown */
+    const bal_check_stand *stand;  /* NULL: nothing to rehearse on */
     const bal_check_stage *stages;
     int32_t n_stages;           /* 1 or more */
     const bal_check_rule *rule; /* whose turn it is */
@@ -39,6 +40,9 @@ void bal_check_find(bal_check *check, const bal_check_stage *stage, const char *
 /** The same, milder than the rule. */
 void bal_check_find_as(bal_check *check, bal_check_severity severity, const bal_check_stage *stage,
                        const char *key, const char *format, ...) BAL_PRINTF(5, 6);
+/** The same as bal_check_find, at a place known by other means. */
+void bal_check_find_at(bal_check *check, const bal_check_stage *stage, const char *key,
+                       bal_place place, const char *found);
 
 /** "heads[2].weight", from a format. */
 typedef struct bal_check_key {
@@ -57,6 +61,9 @@ typedef struct bal_check_monitor {
     const bal_metric *metric;
 } bal_check_monitor;
 bool bal_check_monitor_of(const bal_recipe *recipe, bal_check_monitor *ret_monitor);
+
+/** What training takes by estimate, as a share of the machine's memory; 0: unknown. */
+double bal_check_memory_share(const bal_check *check, const bal_check_stage *stage);
 
 /** The place of a key in a recipe, see bal_check_find. */
 bal_place bal_check_place_of(const bal_recipe *recipe, const char *key);

@@ -13,7 +13,9 @@
     X(bal_rule_accuracy_of_imbalanced) \
     X(bal_rule_head_not_trained) \
     X(bal_rule_class_weight_multiplier) \
+    X(bal_rule_multiplier_edge) \
     X(bal_rule_stacked_imbalance) \
+    X(bal_rule_alpha_favours_frequent) \
     X(bal_rule_focal_too_sharp) \
     X(bal_rule_class_not_in_split) \
     X(bal_rule_ordered_split) \
@@ -32,7 +34,8 @@
     X(bal_rule_dropout_too_high) \
     X(bal_rule_squeezed_feature) \
     X(bal_rule_weights_follow_frequency) \
-    X(bal_rule_memory)
+    X(bal_rule_memory) \
+    X(bal_rule_start_refused)
 /* clang-format on */
 
 #define BAL_CHECK_DECLARE(symbol) extern const bal_check_rule symbol;

@@ -347,9 +347,10 @@ const bal_check_rule bal_rule_repeated_windows = {
     .why = "A recorder that starts over, or files appended twice, leave copies: they weigh double "
            "in training, and where a copy lies in another part of the split, its outcome has been "
            "seen. Rows need not be equal for that: features that look further back than the copy "
-           "differ. Fires when windows of 12 values come again, or of so many more that fewer than "
-           "one pair in a hundred such series would be equal by chance, if values were "
-           "independent; a warning from 1 % of the windows, a note below. Windows of one value "
+           "differ. Fires when windows of 12 values come again; where values are few and 12 in a "
+           "row are equal by chance, windows are longer: so long that of a hundred such series of "
+           "independent values not one would have an equal pair. A warning from 1 % of the "
+           "windows, a note below. Windows of one value "
            "throughout do not count. A strict period, or few values that seldom change, repeats "
            "by itself.",
     .fix = "Cut the copies out of the series. Or keep them on one side: data.split: {kind: "

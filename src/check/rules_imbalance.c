@@ -99,6 +99,58 @@ const bal_check_rule bal_rule_class_weight_multiplier = {
     .look = look_at_multipliers,
 };
 
+/* ---- multiplier-edge ---- */
+
+/* Rows as a share of the average, within which a class is neither rare nor frequent. */
+static const double edge_low = 0.9, edge_high = 1.1;
+
+static void look_at_edge(bal_check *check, const bal_check_stage *stage, int32_t h) {
+    const bal_recipe_head *head = &stage->recipe->heads[h];
+    const bal_head_data *data = &check->dataset->heads[h];
+    int32_t nearest = -1, near = 0, classes = data->classes.count;
+    double least = INFINITY, rows = 0, share = 0;
+    if (!is_weighted(head) || head->class_weights.multiplier == 1) return;
+    for (int32_t c = 0; c < classes; c++)
+        rows += (double)data->train_counts[c];
+    for (int32_t c = 0; c < classes; c++) {
+        double even = (double)data->train_counts[c] * classes / rows;
+        if (even < edge_low || even > edge_high) continue;
+        near++;
+        if (fabs(even - 1) >= least) continue;
+        least = fabs(even - 1);
+        nearest = c;
+        share = even;
+    }
+    if (nearest < 0) return;
+    bal_check_find(
+        check, stage, bal_check_key_of("heads[%d].class_weights.multiplier", (int)h).text,
+        "head '%s': '%s' has %.1f %% of the average number of rows and %s the factor "
+        "%.4g; classes that near the average: %d of %d",
+        head->name, data->classes.names[nearest], 100 * share, share < 1 ? "gets" : "does not get",
+        head->class_weights.multiplier, (int)near, (int)classes);
+}
+
+static void look_at_edges(bal_check *check) {
+    bal_check_each_stage (stage, check)
+        for (int32_t h = 0; h < stage->recipe->n_heads; h++)
+            look_at_edge(check, stage, h);
+}
+
+const bal_check_rule bal_rule_multiplier_edge = {
+    .id = "multiplier-edge",
+    .severity = BAL_CHECK_NOTE,
+    .summary = "A class-weight multiplier tells classes apart that are equally frequent.",
+    .why = "`multiplier` is a factor for classes with fewer rows than the average, all of it "
+           "however few are missing: among classes of nearly the average number, a handful of rows "
+           "decides which weigh several times as much as the others. It is made for one rare class "
+           "beside a frequent one. Fires when the multiplier is not 1 and a class has between 90 "
+           "and 110 % of the average number of rows.",
+    .fix = "Leave class_weights.multiplier out (balanced makes up for the numbers as they are), or "
+           "say by class what you want: {kind: explicit, values: {CLASS: weight}}.",
+    .needs_data = true,
+    .look = look_at_edges,
+};
+
 /* ---- stacked-imbalance ---- */
 
 /* Alpha weighs the second class whichever is the rare one, class weights the rare one. */
@@ -137,6 +189,47 @@ const bal_check_rule bal_rule_stacked_imbalance = {
     .look = look_at_corrections,
 };
 
+/* ---- alpha-favours-frequent ---- */
+
+static const double frequent_share = 0.55; /* below, neither class is the rare one */
+
+static void look_at_favour(bal_check *check) {
+    bal_check_each_stage (stage, check) {
+        for (int32_t h = 0; h < stage->recipe->n_heads; h++) {
+            const bal_recipe_head *head = &stage->recipe->heads[h];
+            const bal_head_data *data = &check->dataset->heads[h];
+            double alpha = head->loss.alpha;
+            if (strcmp(head->loss.kind, "focal") != 0 || alpha < 0 || alpha == 0.5) continue;
+            if (is_weighted(head)) continue; /* stacked-imbalance says it */
+            int32_t favoured = alpha > 0.5;
+            double share = data->prior[favoured];
+            if (share < frequent_share) continue;
+            bal_check_find(check, stage, bal_check_key_of("heads[%d].loss.alpha", (int)h).text,
+                           "head '%s': alpha %.4g favours '%s', %.0f %% of the training rows: it "
+                           "weighs %.3g a row, '%s' %.3g",
+                           head->name, alpha, data->classes.names[favoured], 100 * share,
+                           favoured ? alpha : 1 - alpha, data->classes.names[!favoured],
+                           favoured ? 1 - alpha : alpha);
+        }
+    }
+}
+
+const bal_check_rule bal_rule_alpha_favours_frequent = {
+    .id = "alpha-favours-frequent",
+    .severity = BAL_CHECK_NOTE,
+    .summary = "The alpha of a focal loss weighs the frequent class.",
+    .why = "`alpha` is the weight of the second class, and 1 - alpha that of the first, whichever "
+           "is rare. On the frequent class it adds to what frequency does already: the rare "
+           "class is answered less often, and its risk rises. It may be meant: the focal loss "
+           "leaves the frequent class little once it is easy, and the published best, alpha 0.25 "
+           "with gamma 2, gives some back (Lin et al. 2017). Fires when the favoured class has "
+           "55 % of the training rows or more and the head has no class weights.",
+    .fix = "If the rare class is what matters, give it the larger share (1 - alpha in place of "
+           "alpha), or leave alpha out and take class_weights: balanced.",
+    .needs_data = true,
+    .look = look_at_favour,
+};
+
 /* ---- focal-too-sharp ---- */
 
 static const double gamma_max = 3;
@@ -162,7 +255,7 @@ const bal_check_rule bal_rule_focal_too_sharp = {
     .why = "With a large gamma only the rows that are most wrong are learned from, which are the "
            "noisy ones where classes overlap. The published range is 0 to 5 with 2 as best (Lin "
            "et al. 2017); gamma 4 with alpha 0.85 is on record as unstable for a threshold head. "
-           "Fires above 3.",
+           "Fires for a gamma above 3.",
     .fix = "Set loss.gamma to 2.",
     .look = look_at_gamma,
 };

@@ -58,17 +58,23 @@ static double estimate_bytes(const bal_recipe *recipe, const bal_dataset *datase
     return numbers * sizeof(float);
 }
 
+double bal_check_memory_share(const bal_check *check, const bal_check_stage *stage) {
+    if (!check->facts || check->facts->memory_bytes == 0) return 0;
+    size_estimate size = estimate_network(stage->recipe, check->dataset);
+    return estimate_bytes(stage->recipe, check->dataset, &size) /
+           (double)check->facts->memory_bytes;
+}
+
 static const double crowded = 0.8;
 
 static void look_at_memory(bal_check *check) {
-    if (!check->facts || check->facts->memory_bytes == 0) return;
-    double have = (double)check->facts->memory_bytes;
     bal_check_each_stage (stage, check) {
+        double share = bal_check_memory_share(check, stage);
+        if (share <= crowded) continue;
         size_estimate size = estimate_network(stage->recipe, check->dataset);
-        double need = estimate_bytes(stage->recipe, check->dataset, &size);
-        if (need <= crowded * have) continue;
+        double have = (double)check->facts->memory_bytes, need = share * have;
         bal_check_find_as(
-            check, need > have ? BAL_CHECK_ERROR : BAL_CHECK_WARNING, stage, "model",
+            check, share > 1 ? BAL_CHECK_ERROR : BAL_CHECK_WARNING, stage, "model",
             "about %.3g GiB are needed for %.4g weights and batches of %lld rows; the "
             "machine has %.3g GiB",
             need / (1 << 30), size.weights, (long long)stage->recipe->train.batch_size,

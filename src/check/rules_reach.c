@@ -139,9 +139,9 @@ static void look_at_direction(bal_check *check) {
         double ratio = ratio_of(head->class_weights, head->classes.count);
         if (!(found > 0.5 && ratio > 3)) continue;
         bal_check_find(check, NULL, bal_check_key_of("heads[%d].class_weights.values", (int)h).text,
-                       "head '%s': weights rise with the number of rows (agreement %.2f, 1 is "
-                       "always), by a factor of %.3g",
-                       head->recipe->name, found, ratio);
+                       "head '%s': weights rise with the number of rows in %.0f %% of the pairs of "
+                       "classes; the largest is %.3g times the smallest",
+                       head->recipe->name, 50 * (1 + found), ratio);
     }
 }
 
@@ -151,8 +151,8 @@ const bal_check_rule bal_rule_weights_follow_frequency = {
     .summary = "Class weights favour the classes that have most rows.",
     .why = "Weights are there to make up for few rows. Ones that rise with the count were probably "
            "assigned by position to another order of classes. Fires on explicit weights that "
-           "differ by more than 3 and, over pairs of classes, go with the counts more than half "
-           "as often as not.",
+           "differ by a factor of more than 3 and rise with the number of rows in more than three "
+           "quarters of the pairs of classes.",
     .fix = "Give weights by class name, {class: weight}, or take class_weights: balanced.",
     .needs_data = true,
     .look = look_at_direction,

@@ -126,7 +126,7 @@ const bal_check_rule bal_rule_early_lr_drop = {
            "more than the easy part; recorded with a drop at epoch 50 of 150. Fires when the "
            "first step of a `step` schedule that lowers the rate comes within the first third of "
            "the stage's epochs.",
-    .fix = "Move the first drop behind half of the epochs, or take schedule: cosine.",
+    .fix = "Move the first drop into the second half of the epochs, or take schedule: cosine.",
     .look = look_at_steps,
 };
 

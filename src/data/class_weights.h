@@ -16,7 +16,8 @@
 typedef struct bal_class_weight_options {
     double beta; /* effective: 0 or more, below 1; the nearer to 1, the more counts matter */
     /** Factor on the weight of each class with fewer rows than the uniform share N/C; 1: none.
-     *  Applied last, to every kind, so that balanced is N/(C·n_c) × multiplier for a minority. */
+     *  Applied last, to every kind, so that balanced is N/(C·n_c) × multiplier for a minority. It
+     *  jumps at N/C: made for two classes, one of them rare. `check` notes classes near there. */
     double multiplier;
     const double *weights;          /* explicit: [C] by class id */
     const char *const *class_names; /* [C], for messages; NULL: ids are told */

@@ -63,6 +63,8 @@ bal_status bal_recipe_fail_name(const bal_recipe_reader *reader, bal_place place
 bal_yaml_node *bal_recipe_keep_place(bal_yaml_node *node, const bal_yaml_node *from);
 /** Put all of a tree at one source without lines (a command line), or nowhere (NULL). */
 void bal_recipe_move(bal_yaml_node *node, const char *source);
+/** Name of an entry of `heads`, as given or by default. */
+const char *bal_recipe_head_name(const bal_yaml_node *head);
 /** "a, b and c" */
 const char *bal_recipe_listing(bal_arena *arena, const char *const *names);
 

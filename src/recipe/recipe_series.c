@@ -11,6 +11,8 @@
 
 enum { FEATURES_MAX = 100000, BINS_MAX = 1000 };
 
+enum { STD_VALUES_MIN = 2 }; /* the spread of one value is 0 whatever it is */
+
 static bool is_sequence(const bal_recipe *recipe) {
     return strcmp(recipe->data.kind, "sequence") == 0;
 }
@@ -150,8 +152,8 @@ static bal_status read_rolling(feature_list *list, const feature_entry *entry,
             return fail_wanted(list, where, node, "a statistic such as mean");
         if (!bal_series_statistic_parse(word, &feature.measure, &feature.level))
             return bal_recipe_fail_name(list->r, bal_recipe_place(node), where, word, statistics);
-        /* The spread of one value is 0 whatever it is. */
-        BAL_TRY(add_over(list, entry, feature.measure == BAL_SERIES_STD ? 2 : 1, feature));
+        BAL_TRY(add_over(list, entry, feature.measure == BAL_SERIES_STD ? STD_VALUES_MIN : 1,
+                         feature));
     }
     return BAL_OK;
 }
@@ -250,8 +252,13 @@ static bal_status read_entry(feature_list *list, const feature_entry *entry) {
         list->log = true;
         return BAL_OK;
     }
-    if (bal_series_feature_parse(word, &feature))
+    if (bal_series_feature_parse(word, &feature)) {
+        if (feature.measure == BAL_SERIES_STD && feature.length < STD_VALUES_MIN)
+            return bal_recipe_fail(list->r, bal_recipe_place(entry->node),
+                                   "%s: %s is over %d value; wanted at least %d", entry->where,
+                                   word, (int)feature.length, STD_VALUES_MIN);
         return add(list, entry->node, entry->where, feature);
+    }
     return bal_recipe_fail_name(list->r, bal_recipe_place(entry->node), entry->where, word,
                                 entry_forms);
 }

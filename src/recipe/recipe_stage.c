@@ -21,7 +21,7 @@ typedef struct stage_reader {
     bal_recipe_reader *reader;  /* of the whole recipe */
     const bal_yaml_node *given; /* the whole recipe */
     const bal_yaml_node *entry; /* the stage */
-    const char *where;          /* "stages.focus" */
+    const char *where;          /* "stages.focus", "stages.focus.heads.label" */
 } stage_reader;
 
 /* ---- what a stage may change ---- */
@@ -62,7 +62,9 @@ static bal_status fail_key(const stage_reader *s, const char *section, const bal
         return bal_recipe_fail(r, place,
                                "%s: a stage cannot change %s, which is the same in all stages; "
                                "it may have %s",
-                               s->where, key->path, list_staged(r->arena));
+                               s->where,
+                               strcmp(section, head_rows) == 0 ? bal_schema_name(key) : key->path,
+                               list_staged(r->arena));
     bal_schema_names known = staged_keys(section);
     const char *nearest = bal_text_nearest(entry->key, known.name);
     if (nearest)
@@ -189,7 +191,7 @@ static bal_status lay_mapping(const stage_reader *s, const char *section, bool f
 
 /* ---- heads: a mapping by name over a list ---- */
 
-static const char *head_name(const bal_yaml_node *head) {
+const char *bal_recipe_head_name(const bal_yaml_node *head) {
     const char *name = bal_schema_find("heads[].name")->fallback;
     bal_yaml_text(bal_yaml_get(head, "name"), &name);
     return name;
@@ -207,8 +209,9 @@ static bal_status check_head_names(const stage_reader *s, const bal_yaml_node *b
         bal_schema_names known = {.count = 0};
         bool found = false;
         bal_yaml_each (head, base) {
-            found = found || strcmp(head_name(head), change->key) == 0;
-            if (known.count < BAL_SCHEMA_NAMES_MAX) known.name[known.count++] = head_name(head);
+            found = found || strcmp(bal_recipe_head_name(head), change->key) == 0;
+            if (known.count < BAL_SCHEMA_NAMES_MAX)
+                known.name[known.count++] = bal_recipe_head_name(head);
         }
         if (!found)
             return bal_recipe_fail_name(s->reader, bal_recipe_key_place(change), where, change->key,
@@ -231,8 +234,12 @@ static bal_status lay_heads(const stage_reader *s, const bal_yaml_node *base,
     BAL_TRY(check_head_names(s, base, over));
     bal_yaml_each (head, base) {
         bal_yaml_node *laid = share(r->arena, head);
-        const bal_yaml_node *change = bal_yaml_get(over, head_name(head));
-        if (change) BAL_TRY(lay_mapping(s, head_rows, false, head, change, &laid));
+        const char *name = bal_recipe_head_name(head);
+        const bal_yaml_node *change = bal_yaml_get(over, name);
+        stage_reader of_head = *s;
+        of_head.where = bal_arena_printf(r->arena, "%s.heads.%s", s->where, name);
+        if (!of_head.where) return bal_recipe_fail_memory(r);
+        if (change) BAL_TRY(lay_mapping(&of_head, head_rows, false, head, change, &laid));
         if (!bal_yaml_append(list, laid)) return bal_recipe_fail_memory(r);
     }
     *ret_list = list;
@@ -339,7 +346,7 @@ static bal_status resolve_heads(const stage_reader *s, const bal_yaml_node *list
     if (!bal_yaml_set(arena, to, "heads", map)) return bal_recipe_fail_memory(s->reader);
     bal_yaml_each (head, list) {
         bal_yaml_node *laid = bal_yaml_new_map(arena);
-        if (!bal_yaml_set(arena, map, head_name(head), laid))
+        if (!bal_yaml_set(arena, map, bal_recipe_head_name(head), laid))
             return bal_recipe_fail_memory(s->reader);
         BAL_TRY(resolve_section(s, head_rows, head, laid));
     }
@@ -386,9 +393,9 @@ static bal_status read_stage(stage_reader *s, int32_t index, bal_recipe_stage *s
     BAL_TRY(read_own(s, index, stage, resolved));
     BAL_TRY(check_stage_name(s, index, stages));
     BAL_TRY(find_start(s, index, stages, all));
-    if (!bal_yaml_set(r->arena, resolved, "init_from",
-                      bal_recipe_literal(r->arena, stage->init_from)))
-        return bal_recipe_fail_memory(r);
+    bal_yaml_node *from = bal_recipe_literal(r->arena, stage->init_from);
+    from = bal_recipe_keep_place(from, bal_yaml_get(s->entry, "init_from"));
+    if (!bal_yaml_set(r->arena, resolved, "init_from", from)) return bal_recipe_fail_memory(r);
     BAL_TRY(read_effective(s, stage, &root));
     return resolve_section(s, "", root, resolved);
 }

@@ -250,12 +250,16 @@ static bal_status begin_list(bal_recipe_reader *r, const bal_recipe_field *f, co
     return BAL_OK;
 }
 
-/* "model.hidden[2]" */
+/* "model.hidden[2]"; a stage lays over heads by name, and so they are called in it:
+ * "stages.focus.heads.label". */
 static bal_status item_field(bal_recipe_reader *r, const bal_recipe_field *list,
                              const bal_yaml_node *node, size_t index, bal_recipe_field *ret_item) {
     *ret_item = *list;
     ret_item->node = node;
-    ret_item->where = bal_arena_printf(r->arena, "%s[%zu]", list->where, index);
+    bool staged = strcmp(list->key->path, "heads") == 0 && strcmp(list->where, "heads") != 0;
+    ret_item->where =
+        staged ? bal_arena_printf(r->arena, "%s.%s", list->where, bal_recipe_head_name(node))
+               : bal_arena_printf(r->arena, "%s[%zu]", list->where, index);
     return ret_item->where ? BAL_OK : bal_recipe_fail_memory(r);
 }
 

@@ -503,7 +503,8 @@ const bal_schema_key bal_schema_table[] = {
      .fallback = "1.0",
      .none = 1,
      .range = ABOVE(0),
-     .help = "Factor on the weights of classes with fewer rows than the average."},
+     .help = "Factor on the weights of classes with fewer rows than the average, all of it however "
+             "few are missing: a class just below gets it, one just above does not."},
     {.path = "heads[].class_weights.beta",
      .type = BAL_SCHEMA_NUMBER,
      SLOT(bal_recipe_head, class_weights.beta),

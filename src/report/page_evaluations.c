@@ -293,14 +293,24 @@ void bal_page_evaluation_table(bal_page *page, size_t first, size_t end, const j
     if (is_long) bal_html_close(html);
 }
 
+void bal_page_explain_evaluations(bal_page *page, const char *more) {
+    bal_html *html = &page->html;
+    bal_html_open(html, "p", NULL);
+    bal_html_say(html, "Each row is one evaluation of the validation rows. Training loss is the "
+                       "mean since the one before, with the class weights, focal alpha, label "
+                       "smoothing and dropout of the recipe; the loss of a head on the validation "
+                       "rows is without any of these, so that a gap between the two is no "
+                       "overfitting by itself.");
+    bal_html_say(html, more);
+    bal_html_close(html);
+}
+
 void bal_page_evaluations(bal_page *page) {
     bal_html *html = &page->html;
     if (json_array_size(page->rows) == 0) {
         bal_html_element(html, "p", "note", "There is no evaluation on record.");
         return;
     }
-    bal_html_element(html, "p", NULL,
-                     "Each row is one evaluation of the validation rows; training loss is the mean "
-                     "since the one before, with class weights and dropout.");
+    bal_page_explain_evaluations(page, "");
     bal_page_evaluation_table(page, 0, json_array_size(page->rows), page->best, OPEN_ROWS_MAX);
 }

@@ -124,6 +124,8 @@ void bal_page_response(bal_page *page);
 void bal_page_recipe(bal_page *page);
 void bal_page_machine(bal_page *page);
 
+/** What a table of evaluations shows, as a paragraph; `more` follows in it. */
+void bal_page_explain_evaluations(bal_page *page, const char *more);
 /** Rows [first, end) of the log as a table, folded when they are more than `open_max`. */
 void bal_page_evaluation_table(bal_page *page, size_t first, size_t end, const json_t *best,
                                size_t open_max);

@@ -19,9 +19,9 @@ typedef struct caption {
 static const caption captions[] = {
     {"loss", "Loss",
      "Look for two curves that fall and level off together. Validation that turns up while "
-     "training "
-     "goes on down is overfitting; a leap is a spike. Training loss counts class weights and "
-     "dropout, so that it may lie above validation, which counts neither."},
+     "training goes on down is overfitting; a leap is a spike. Training loss counts class weights, "
+     "focal alpha, label smoothing and dropout, validation loss none of them: it may lie above or "
+     "below, and only how each moves says something."},
     {"metrics", "Validation metrics",
      "Look for a steady rise that levels off. Macro F1 or balanced accuracy well below accuracy: "
      "rare classes are being given up."},

@@ -212,10 +212,8 @@ static void write_stage(bal_page *page, const bal_page_stage *stage) {
 }
 
 void bal_page_stages(bal_page *page) {
-    bal_html_element(&page->html, "p", NULL,
-                     "Each row is one evaluation of the validation rows; training loss is the mean "
-                     "since the one before, with class weights and dropout. The epochs of a stage "
-                     "count from 1; the model is the best of the last stage that had one.");
+    bal_page_explain_evaluations(page, " The epochs of a stage count from 1; the model is the best "
+                                       "of the last stage that had one.");
     for (size_t i = 0; i < page->n_stages; i++)
         write_stage(page, &page->stages[i]);
 }

@@ -172,9 +172,12 @@ static void differentiate(bal_network *network, bal_network_program *made, updat
         lists->all_params[lists->n_all] = lists->all_params[i];
         lists->all_grads[lists->n_all++] = lists->all_grads[i];
     }
-    if (lists->n_all == 0)
-        bal_graph_fail(graph, BAL_ERECIPE,
-                       "nothing to train: every weight is frozen; shorten model.freeze");
+}
+
+static bal_status fail_frozen(const bal_network *network, bal_error *err) {
+    return bal_place_fail(err, BAL_ERECIPE, &network->recipe->model.freeze_place,
+                          "model.freeze: nothing to train: every weight that a loss depends on is "
+                          "frozen; shorten the list");
 }
 
 /** Gradients, their norm, and the updates of weights and running statistics. */
@@ -191,6 +194,11 @@ static bal_status build_update(bal_network *network, bal_net *net, bal_network_p
         .moments = {block + 4 * n, block + 5 * n},
     };
     differentiate(network, made, &lists);
+    if (lists.n_all == 0) {
+        bal_free(block);
+        BAL_TRY(bal_graph_check(made->graph, err));
+        return fail_frozen(network, err);
+    }
     made->norm = bal_global_norm(made->graph, lists.all_grads, lists.n_all);
     for (int32_t group = 0; group < network->n_groups; group++)
         append_group_update(network, made, &lists, group);

@@ -54,12 +54,36 @@ static bal_status check_start(const bal_recipe *recipe, bal_error *err) {
         model->init_from);
 }
 
-bal_status bal_trainer_check_stages(bal_trainer *trainer, bal_error *err) {
-    for (int32_t stage = trainer->whole->n_stages - 1; stage >= 0; stage--) {
+/** Enter a stage as if it were its turn, up to the weights from a file. */
+static bal_status try_stage(bal_trainer *trainer, int32_t stage, bal_error *err) {
+    const bal_log_sink silent = {0};
+    bal_transfer transfer;
+    if (trainer->whole->n_stages > 0)
         BAL_TRY(check_start(trainer->whole->stages[stage].recipe, err));
-        BAL_TRY(bal_trainer_enter_stage(trainer, stage, err));
-    }
+    BAL_TRY(bal_trainer_enter_stage(trainer, stage, err));
+    const char *from = trainer->recipe->model.init_from;
+    return from[0] ? bal_network_transfer(trainer->network, from, &silent, &transfer, err) : BAL_OK;
+}
+
+bal_status bal_trainer_check_stages(bal_trainer *trainer, bal_error *err) {
+    for (int32_t stage = trainer->whole->n_stages - 1; stage >= 0; stage--)
+        BAL_TRY(try_stage(trainer, stage, err));
     return BAL_OK;
+}
+
+bal_status bal_trainer_rehearse(const bal_recipe *recipe, int32_t stage, bal_dataset *dataset,
+                                bal_backend *backend, bal_error *err) {
+    const bal_train_hooks nobody = {0};
+    bal_trainer trainer = {.whole = recipe,
+                           .recipe = recipe,
+                           .dataset = dataset,
+                           .backend = backend,
+                           .hooks = &nobody};
+    bal_status status = try_stage(&trainer, stage, err);
+    bal_trainer_release(&trainer);
+    /* What the stage has made of the dataset is undone whatever came of it. */
+    bal_status undone = bal_dataset_use(dataset, recipe, status == BAL_OK ? err : NULL);
+    return status == BAL_OK ? undone : status;
 }
 
 bal_status bal_trainer_start_weights(bal_trainer *trainer, bal_error *err) {

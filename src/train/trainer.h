@@ -151,6 +151,12 @@ bal_stage_result bal_trainer_stage_result(const bal_trainer *trainer, int32_t st
 /** Go through all stages once, so that what is wrong with a later one shows before the first step;
  *  ends in the first. */
 BAL_WARN_UNUSED bal_status bal_trainer_check_stages(bal_trainer *trainer, bal_error *err);
+/** Do for a stage of a recipe (0 where it has none) what a run does before its first step, and
+ *  forget it: the failure is the one that a run would end with. Nothing is written or logged, and
+ *  the dataset is left as it was. */
+BAL_WARN_UNUSED bal_status bal_trainer_rehearse(const bal_recipe *recipe, int32_t stage,
+                                                bal_dataset *dataset, bal_backend *backend,
+                                                bal_error *err);
 /** Weights for the first step of a run: model.init_from, where there is one. */
 BAL_WARN_UNUSED bal_status bal_trainer_start_weights(bal_trainer *trainer, bal_error *err);
 /** Weights for the first step of the stage under way: those of the stage that it starts from, which

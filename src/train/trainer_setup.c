@@ -145,9 +145,9 @@ static bal_status fill_trainer(bal_trainer *trainer, bal_error *err) {
     const bal_recipe *recipe = trainer->recipe;
     const bal_dataset *dataset = trainer->dataset;
     if (dataset->split.count[BAL_SPLIT_VAL] == 0)
-        return bal_fail(err, BAL_EDATA,
-                        "no validation rows: raise data.split.val; without them nothing can be "
-                        "watched");
+        return bal_place_fail(err, BAL_EDATA, &recipe->data.split.place,
+                              "no validation rows: raise data.split.val; without them nothing can "
+                              "be watched");
     BAL_TRY(parse_monitors(trainer, err));
     trainer->schedule = bal_schedule_find(recipe->schedule.options.kind);
     BAL_TRY(bal_network_new(recipe, dataset, trainer->backend, &trainer->network, err));

@@ -150,10 +150,16 @@ bal_dataset *lab_dataset(const bal_recipe *recipe) {
 static void check(lab *l) {
     bal_error err = {0};
     const bal_device_facts facts = {.memory_bytes = l->memory_bytes};
+    const bal_backend_options options = {.threads = 1};
     bal_dataset *dataset = l->without_data ? NULL : lab_dataset(l->recipe);
-    if (bal_check_run(l->recipe, dataset, &facts, &l->report, &err) != BAL_OK)
+    bal_check_stand stand = {.dataset = dataset};
+    if (l->rehearse)
+        assert_int_equal(bal_backend_open(NULL, &options, &stand.backend, NULL), BAL_OK);
+    if (bal_check_run(l->recipe, dataset, &facts, l->rehearse ? &stand : NULL, &l->report, &err) !=
+        BAL_OK)
         fail_msg("%s", err.message);
     l->has_report = true;
+    bal_backend_close(stand.backend);
     bal_dataset_free(dataset);
 }
 

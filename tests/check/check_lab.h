@@ -9,6 +9,7 @@ typedef struct lab {
     char *folder; /* scratch; holds table.csv, sorted.csv (the same rows by class), and series */
     size_t memory_bytes; /* of the machine; 0: unknown */
     bool without_data;
+    bool rehearse;      /* the start of a run, too */
     bal_recipe *recipe; /* of the last check */
     bal_check_report report;
     bool has_report;

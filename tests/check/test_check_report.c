@@ -182,6 +182,35 @@ static void runs_hear_warnings_and_stop_at_errors(void **state) {
     lab_release(&l);
 }
 
+/* Wherever memory ends in it, a rehearsal is no finding. */
+static void running_out_of_memory_on_stage(void **state) {
+    lab l;
+    const bal_backend_options options = {.threads = 1};
+    lab_init(&l);
+    bal_recipe *recipe = lab_recipe(&l, "stages=[{name: one}]");
+    bal_check_stand stand = {.dataset = lab_dataset(recipe)};
+    assert_int_equal(bal_backend_open(NULL, &options, &stand.backend, NULL), BAL_OK);
+    bal_status status = BAL_ENOMEM;
+    for (int64_t n = 0; n < 20000 && status != BAL_OK; n += 13) {
+        bal_check_report report;
+        bal_error err = {0};
+        bal_memory_fail_after(n);
+        status = bal_check_run(recipe, stand.dataset, NULL, &stand, &report, &err);
+        bal_memory_fail_after(-1);
+        if (status != BAL_OK) {
+            assert_int_equal(status, BAL_ENOMEM);
+            continue;
+        }
+        assert_int_equal(report.n_findings, 0);
+        bal_check_report_release(&report);
+    }
+    assert_int_equal(status, BAL_OK);
+    bal_backend_close(stand.backend);
+    bal_dataset_free(stand.dataset);
+    bal_recipe_free(recipe);
+    lab_release(&l);
+}
+
 static void running_out_of_memory(void **state) {
     lab l;
     bal_status status = BAL_ENOMEM;
@@ -194,7 +223,7 @@ static void running_out_of_memory(void **state) {
         bal_check_report report;
         bal_error err = {0};
         bal_memory_fail_after(n);
-        status = bal_check_run(recipe, dataset, &facts, &report, &err);
+        status = bal_check_run(recipe, dataset, &facts, NULL, &report, &err);
         bal_memory_fail_after(-1);
         if (status == BAL_OK)
             bal_check_report_release(&report);
@@ -223,6 +252,7 @@ int main(void) {
         cmocka_unit_test(page_is_up_to_date),
         cmocka_unit_test(runs_hear_warnings_and_stop_at_errors),
         cmocka_unit_test(running_out_of_memory),
+        cmocka_unit_test(running_out_of_memory_on_stage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

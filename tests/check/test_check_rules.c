@@ -55,6 +55,21 @@ static const rule_case cases[] = {
     {"class-weight-multiplier",
      "stages=[{name: one, heads: {label: {class_weights: {kind: balanced, multiplier: 25}}}}]",
      WARNING, "stage 'one'"},
+    /* 50, 30 and 20 % of the rows: 'b' has 90 % of the average. */
+    {"multiplier-edge", "heads.label.class_weights.multiplier=3", NOTE,
+     "head 'label': 'b' has 90.0 % of the average number of rows and gets the factor 3; classes "
+     "that near the average: 1 of 3"},
+    {"multiplier-edge", "heads.label.class_weights={kind: effective, multiplier: 0.5}", NOTE,
+     "gets the factor 0.5"},
+    {"multiplier-edge", "heads.yes.class_weights={kind: balanced, multiplier: 3}", NOTE,
+     "'y' has 92.8 % of the average number of rows and gets the factor 3; classes that near the "
+     "average: 2 of 2"},
+    {"multiplier-edge", "heads.label.target=few|heads.label.class_weights.multiplier=3", NOTE,
+     "has 100.0 % of the average number of rows and does not get the factor 3"},
+    {"multiplier-edge", "heads.label.class_weights.multiplier=1", SILENT, NULL},
+    {"multiplier-edge",
+     "heads.yes.target=seldom|heads.yes.class_weights={kind: balanced, multiplier: 3}", SILENT,
+     NULL},
     {"stacked-imbalance",
      "heads.yes.loss={kind: focal, alpha: 0.75}|heads.yes.class_weights=balanced", WARNING, "×3"},
     {"stacked-imbalance",
@@ -66,6 +81,25 @@ static const rule_case cases[] = {
     {"stacked-imbalance", "heads.yes.loss={kind: focal}|heads.yes.class_weights=balanced", SILENT,
      NULL},
     {"stacked-imbalance", "heads.yes.loss={kind: focal, alpha: 0.75}", SILENT, NULL},
+    {"alpha-favours-frequent", "heads.yes.target=seldom|heads.yes.loss={kind: focal, alpha: 0.25}",
+     NOTE,
+     "head 'yes': alpha 0.25 favours 'common', 91 % of the training rows: it weighs 0.75 a row, "
+     "'rare' 0.25"},
+    {"alpha-favours-frequent", "heads.yes.target=seldom|heads.yes.loss={kind: focal, alpha: 0.75}",
+     SILENT, NULL},
+    {"alpha-favours-frequent", "heads.yes.target=seldom|heads.yes.loss={kind: focal, alpha: 0.5}",
+     SILENT, NULL},
+    {"alpha-favours-frequent", "heads.yes.target=seldom|heads.yes.loss={kind: focal}", SILENT,
+     NULL},
+    {"alpha-favours-frequent",
+     "heads.yes.target=seldom|heads.yes.loss={kind: focal, alpha: "
+     "0.25}|heads.yes.class_weights=balanced",
+     SILENT, NULL},
+    /* Nearly even. */
+    {"alpha-favours-frequent", "heads.yes.loss={kind: focal, alpha: 0.25}", SILENT, NULL},
+    {"alpha-favours-frequent",
+     "data.path=copied.csv|" SERIES "|heads.low.loss={kind: focal, alpha: 0.75}", NOTE,
+     "favours 'above', 6"},
     {"no-room-to-move", "optimizer.lr=1.0e-6", WARNING, "by 0.0023 at most"},
     {"no-room-to-move", "optimizer.lr=1.0e-5", SILENT, NULL},
     {"no-room-to-move", "optimizer={kind: sgd, lr: 0.1, clip_norm: 1.0e-6}", WARNING, "by 0.00023"},
@@ -81,7 +115,7 @@ static const rule_case cases[] = {
     {"squeezed-feature", "data.features=[x0, big, same, few]", SILENT, NULL},
     {"weights-follow-frequency",
      "heads.label.class_weights={kind: explicit, values: {a: 9, b: 3, c: 1}}", WARNING,
-     "by a factor of 9"},
+     "in 100 % of the pairs of classes; the largest is 9 times the smallest"},
     {"weights-follow-frequency",
      "heads.label.class_weights={kind: explicit, values: {a: 1, b: 3, c: 9}}", SILENT, NULL},
     {"weights-follow-frequency",
@@ -153,9 +187,44 @@ static const rule_case cases[] = {
     {"plateau-after-stop", "schedule={kind: plateau, patience: 8}", WARNING, "stops after 8"},
     {"plateau-after-stop", "schedule={kind: plateau, patience: 7}", SILENT, NULL},
     {"plateau-after-stop", "schedule={kind: plateau, patience: 8}|stop.patience=0", SILENT, NULL},
+    {"start-refused", "model.freeze=[nothing.*]", ERROR,
+     "model.freeze: no weight is called 'nothing.*'"},
+    {"start-refused", "model.freeze=[\"*\"]", ERROR,
+     "every weight that a loss depends on is frozen"},
+    {"start-refused", "model.freeze=[backbone.*]", SILENT, NULL},
+    {"start-refused", "stages=[{name: one}, {name: two, model: {freeze: [nothing.*]}}]", ERROR,
+     "stage 'two': model.freeze: no weight"},
+    {"start-refused", "stages=[{name: one}, {name: two, model: {freeze: [\"*\"]}}]", ERROR,
+     "stage 'two': model.freeze: nothing to train"},
+    {"start-refused", "stages=[{name: one}, {name: two, model: {freeze: [backbone.*]}}]", SILENT,
+     NULL},
+    {"start-refused", "model.init_from=missing.safetensors", ERROR, "does not exist"},
+    {"start-refused", "model.init_from=table.csv", ERROR, "is this a safetensors file?"},
+    {"start-refused", "stages=[{name: one}, {name: two, init_from: missing}]", ERROR,
+     "stage 'two': init_from: "},
+    {"start-refused", "stages=[{name: one}, {name: two, init_from: table.csv}]", ERROR,
+     "is this a safetensors file?"},
+    {"start-refused", "stages=[{name: one}, {name: two, init_from: one}]", SILENT, NULL},
+    {"start-refused", "optimizer={kind: adam, groups: [{match: nothing.*, lr: 0.1}]}", ERROR,
+     "optimizer.groups: no weight is called"},
+    {"start-refused", "optimizer={kind: adam, groups: [{match: head.*, lr: 0.1}]}", SILENT, NULL},
+    {"start-refused", "monitor=val.label.recall[q]", ERROR, "head 'label' has no class 'q'"},
+    {"start-refused", "stages=[{name: one, monitor: \"val.label.f1[q]\"}]", ERROR, "no class 'q'"},
+    {"start-refused", "guard.rules=[\"val.label.recall[q] < 0.05 after 2\"]", ERROR, "guard.rules"},
+    {"start-refused", "schedule={kind: plateau, monitor: \"val.label.recall[q]\", mode: max}",
+     ERROR, "schedule.monitor"},
+    {"start-refused", "guard.rules=[\"val.label.recall[c] < 0.05 after 2\"]", SILENT, NULL},
+    {"start-refused", "heads.yes.payoff={q: [1, 2], y: [0, 1]}", ERROR, "payoff names 'q'"},
+    {"start-refused", "heads.yes.payoff={n: [1, 2], y: [0, 1]}", SILENT, NULL},
+    {"start-refused",
+     "stages=[{name: one, heads: {label: {class_weights: {kind: explicit, values: {q: 2}}}}}]",
+     ERROR, "no class is called so: q"},
+    {"start-refused", "data.split={kind: random, train: 0.9, val: 0, test: 0.1}", ERROR,
+     "no validation rows"},
 };
 
 static void run_case(lab *l, const rule_case *c) {
+    l->rehearse = strcmp(c->rule, "start-refused") == 0;
     lab_check(l, c->overrides);
     const bal_finding *finding = lab_finding(l, c->rule);
     if (c->severity == SILENT) {
@@ -177,6 +246,50 @@ static void rules_fire_and_are_silent(void **state) {
     lab_release(&l);
 }
 
+/* What `train` refuses is found where it stands, by key. */
+static void refusals_have_places(void **state) {
+    static const char recipe[] =
+        "name: places\n"
+        "data: {kind: csv, path: table.csv, features: [x0, x1, x2]}\n"
+        "heads:\n"
+        "  - {name: label, target: label}\n"
+        "model:\n"
+        "  hidden: [8]\n"
+        "  freeze: [nothing.*]\n"
+        "train: {epochs: 60}\n"
+        "stages:\n"
+        "  - {name: one, monitor: 'val.label.f1[q]', model: {freeze: []}}\n"
+        "  - name: two\n"
+        "    init_from: missing\n"
+        "  - {name: three, init_from: one}\n";
+    static const struct {
+        const char *key;
+        int line, column;
+    } wanted[] = {{"model.freeze", 7, 11}, {"monitor", 10, 26}, {"stages[1].init_from", 12, 16}};
+    lab l;
+    size_t n = 0;
+    lab_init(&l);
+    l.rehearse = true;
+    lab_check_text(&l, recipe);
+    for (int32_t i = 0; i < l.report.n_findings; i++) {
+        const bal_finding *finding = &l.report.findings[i];
+        if (strcmp(finding->rule->id, "start-refused") != 0) continue;
+        if (strstr(finding->found, "lab.yaml")) fail_msg("place twice: %s", finding->found);
+        assert_in_range(n, 0, 2);
+        assert_string_equal(finding->key, wanted[n].key);
+        assert_string_equal(finding->place.file, "lab.yaml");
+        assert_int_equal(finding->place.line, wanted[n].line);
+        assert_int_equal(finding->place.column, wanted[n].column);
+        n++;
+    }
+    assert_int_equal(n, 3);
+    /* The rehearsal of the last stage leaves nothing behind in what the first trains with. */
+    lab_check(&l, "heads.label.class_weights=none|stages=[{name: one}, {name: two, heads: {label: "
+                  "{class_weights: balanced}}}]");
+    assert_int_equal(l.report.n_findings, 0);
+    lab_release(&l);
+}
+
 /* A rule of the table without both kinds of cases has not been tested. */
 static void every_rule_has_both_cases(void **state) {
     for (int r = 0; bal_check_table[r]; r++) {
@@ -195,6 +308,7 @@ static void every_rule_has_both_cases(void **state) {
 static void a_healthy_recipe_has_no_finding(void **state) {
     lab l;
     lab_init(&l);
+    l.rehearse = true;
     lab_check(&l, NULL);
     for (int32_t i = 0; i < l.report.n_findings; i++)
         fail_msg("%s: %s", l.report.findings[i].rule->id, l.report.findings[i].found);
@@ -269,6 +383,7 @@ static void the_historic_causes_are_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_fire_and_are_silent),
+        cmocka_unit_test(refusals_have_places),
         cmocka_unit_test(every_rule_has_both_cases),
         cmocka_unit_test(a_healthy_recipe_has_no_finding),
         cmocka_unit_test(memory_is_compared_with_the_machine),

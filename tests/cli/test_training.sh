@@ -286,7 +286,12 @@ check_tells() {
     says out 'Errors'
     ballast 2 check recipe.yaml "$idle" --json
     json out 'o["errors"] == 1 and o["findings"][0]["rule"] == "head-not-trained"'
+    ballast 2 check recipe.yaml 'model.freeze=["nothing.*"]'
+    says out 'start-refused'
+    says out "no weight is called 'nothing.*'"
+    says out '    → Change what the sentence names'
     ballast 3 check recipe.yaml data.path=nowhere.csv 'monitor=val.label.recall[red]'
+    says out '1 warning, 0 notes, without the rules that look at the data'
     says out 'monitor-one-class'
     says err 'nowhere.csv'
     ballast 3 check recipe.yaml data.path=nowhere.csv --json

@@ -185,6 +185,8 @@ static void refused_features(void **state) {
          "3:82: data.features[0].over: 12 is more than data.window, 10"},
         {"path: a, features: [{rolling: std, over: 1}]",
          "3:77: data.features[0].over is 1; wanted at least 2"},
+        {"path: a, features: [std_1]",
+         "3:56: data.features[0]: std_1 is over 1 value; wanted at least 2"},
         {"path: a, features: [{since: 1.5}]",
          "3:64: data.features[0].since: wanted {below: X} or {above: X}, found a number, '1.5'"},
         {"path: a, features: [{since: {belo: 1.5}}]",

@@ -354,6 +354,7 @@ static void evaluations_show_what_was_undone(void **state) {
                               "rolled back because of one_class; then: learning rate × 0.5",
                               "<tr class=\"best\"><td class=\"number\">2</td>", "best", NULL});
     says("<td class=\"number\">∞</td>");
+    says("a gap between the two is no overfitting by itself");
     never_says(">stage<");
 }
 
@@ -464,6 +465,7 @@ static void each_stage_has_its_table(void **state) {
         "<tr class=\"best\"><td class=\"number\">1</td><td class=\"number\">19</td>",
         "best</span> the model",
         NULL});
+    says("a gap between the two is no overfitting by itself");
     never_says(">Evaluations<");
     never_says("All 2 evaluations");
 }

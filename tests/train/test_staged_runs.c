@@ -446,6 +446,8 @@ static void a_later_stage_is_checked_before_the_first_step(void **unused) {
             "has no class 'x'");
     refused("stages=[{name: one}, {name: two, init_from: nowhere.safetensors}]",
             "nowhere.safetensors does not exist");
+    refused("stages=[{name: one}, {name: two, init_from: .}]",
+            "is a folder without a model or checkpoint");
     refused("stages=[{name: one}, {name: two, heads: {label: {class_weights: {kind: explicit, "
             "values: {x: 2}}}}}]",
             "no class is called so");
