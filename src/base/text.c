@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/checked.h"
 #include "base/memory.h"
@@ -108,6 +109,7 @@ const char *bal_text_nearest(const char *word, const char *const *names) {
     size_t limit = length / 3 > 2 ? length / 3 : 2;
     const char *nearest = NULL;
     for (; *names; names++) {
+        if (strcasecmp(word, *names) == 0) return *names;
         size_t name_length = strlen(*names);
         size_t longer = length > name_length ? length : name_length;
         if (longer - min_size(length, name_length) > limit) continue;
