@@ -131,6 +131,9 @@ init_writes_recipes_that_are_right() {
     ballast 0 init csv 'my rows: 1.csv'
     ballast 0 train recipe.yaml --threads 1 --run run data.ignore=id train.epochs=2 report.plots=false
     refused 2 'needs no data file' init demo x.csv
+    mv 'my rows: 1.csv' '${rows}.csv'
+    ballast 0 init csv '${rows}.csv' -o dollar.yaml
+    ballast 0 train dollar.yaml --threads 1 --run dollar data.ignore=id train.epochs=1 report.plots=false
 }
 
 init_keeps_what_is_there() {

@@ -52,6 +52,18 @@ assert a["all"] == b["all"]' || fail 'run and model disagree'; }
     json out 'o["all"]["label"]["unique_predictions"] >= 1'
 }
 
+eval_takes_files_of_any_name() {
+    make_run
+    for name in 'a: b.csv' 'a #b.csv' "it's.csv" '[a].csv' '~' 'null'; do
+        cp rows.csv "$name"
+        ballast 0 eval run "data.path=$name" --json
+        json out 'o["rows"] == 200'
+        ballast 0 eval run/model.safetensors "data.path=$PWD/$name" --json
+    done
+    ballast 0 eval run 'data.path="../rows.csv"' --json # YAML already: from the run's folder
+    ballast 0 eval run 'data.path=${NOWHERE:-../rows.csv}' --json
+}
+
 eval_refuses_labels_it_does_not_know() {
     make_run
     sed '5s/[a-z]*$/violet/' rows.csv >strange.csv
@@ -301,7 +313,8 @@ intervals_on_request() {
     refused 2 '--bootstrap wants a number' eval run --bootstrap 0
 }
 
-run_cases eval_of_a_run eval_of_a_model_file_and_of_other_rows eval_refuses_labels_it_does_not_know \
+run_cases eval_of_a_run eval_of_a_model_file_and_of_other_rows eval_takes_files_of_any_name \
+    eval_refuses_labels_it_does_not_know \
     predict_gives_the_classes_that_eval_counted predict_takes_rows_in_every_form \
     names_that_are_numbers predict_writes_arrays_that_can_be_trained_on several_heads_have_their_names_in_front \
     every_head_has_figures_of_its_own intervals_on_request missing_values_are_refused_or_filled \
