@@ -43,7 +43,8 @@ int bal_report_usage(const bal_command *command, const char *format, ...) {
     va_start(arguments, format);
     fprintf(stderr, "ballast %s: ", command->name);
     vfprintf(stderr, format, arguments);
-    fprintf(stderr, "\nusage: ballast %s %s\n", command->name, command->arguments);
+    fprintf(stderr, "\nusage: ballast %s%s%s\n", command->name, command->arguments[0] ? " " : "",
+            command->arguments);
     va_end(arguments);
     return EXIT_USAGE;
 }

@@ -70,12 +70,19 @@ void bal_print_padded(FILE *out, const char *text, int columns) {
         fprintf(out, "%s%*s", text, spaces, "");
 }
 
+/** Length of the word that text begins with; "[--threads N]" is one. */
+static size_t word_length(const char *text) {
+    const char *end = text[0] == '[' ? strchr(text, ']') : NULL;
+    return end && end - text < LINE_WIDTH / 2 ? (size_t)(end - text) + strcspn(end, " ")
+                                              : strcspn(text, " ");
+}
+
 void bal_print_wrapped(FILE *out, const char *text, int first, int indent) {
     int used = first;
     bool fresh = true; /* nothing of ours on this line yet */
     while (*text) {
         char word[256];
-        size_t length = strcspn(text, " ");
+        size_t length = word_length(text);
         snprintf(word, sizeof word, "%.*s", (int)length, text);
         int columns = bal_text_columns(word);
         if (!fresh && used + 1 + columns > LINE_WIDTH) {
