@@ -61,13 +61,18 @@ int bal_text_columns(const char *text) {
     return columns;
 }
 
+/** Class names come from data: control characters, which a terminal would obey, as "?". */
+static void print_tame(FILE *out, const char *text) {
+    for (; *text; text++)
+        fputc((unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text, out);
+}
+
 void bal_print_padded(FILE *out, const char *text, int columns) {
     int width = abs(columns), spaces = width - bal_text_columns(text);
     if (spaces < 0) spaces = 0;
-    if (columns < 0)
-        fprintf(out, "%*s%s", spaces, "", text);
-    else
-        fprintf(out, "%s%*s", text, spaces, "");
+    if (columns < 0) fprintf(out, "%*s", spaces, "");
+    print_tame(out, text);
+    if (columns >= 0) fprintf(out, "%*s", spaces, "");
 }
 
 /** Length of the word that text begins with; "[--threads N]" is one. */

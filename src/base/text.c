@@ -123,6 +123,12 @@ const char *bal_text_nearest(const char *word, const char *const *names) {
     return nearest;
 }
 
+void bal_text_tame(char *text) {
+    for (; *text; text++)
+        if (((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') || *text == 0x7F)
+            *text = '?';
+}
+
 /* On a mismatch, let the last * swallow one character more; earlier stars never need to move. */
 bool bal_text_glob(const char *pattern, const char *text) {
     const char *star = NULL, *resume = NULL;

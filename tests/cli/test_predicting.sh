@@ -52,6 +52,17 @@ assert a["all"] == b["all"]' || fail 'run and model disagree'; }
     json out 'o["all"]["label"]["unique_predictions"] >= 1'
 }
 
+names_do_not_command_the_terminal() {
+    escape=$(printf '\033')
+    make_rows 200 | sed "s/red\$/$escape[31mred/" >rows.csv
+    make_recipe
+    ballast 0 train recipe.yaml --run run --threads 1
+    ballast 0 eval run --per-class
+    says out '?[31mred'
+    never_says out "$escape"
+    refused 2 'data.ignore=?[2J' train recipe.yaml "data.ignore=$escape[2J" --run other
+}
+
 eval_takes_files_of_any_name() {
     make_run
     for name in 'a: b.csv' 'a #b.csv' "it's.csv" '[a].csv' '~' 'null'; do
@@ -313,7 +324,7 @@ intervals_on_request() {
     refused 2 '--bootstrap wants a number' eval run --bootstrap 0
 }
 
-run_cases eval_of_a_run eval_of_a_model_file_and_of_other_rows eval_takes_files_of_any_name \
+run_cases eval_of_a_run eval_of_a_model_file_and_of_other_rows eval_takes_files_of_any_name names_do_not_command_the_terminal \
     eval_refuses_labels_it_does_not_know \
     predict_gives_the_classes_that_eval_counted predict_takes_rows_in_every_form \
     names_that_are_numbers predict_writes_arrays_that_can_be_trained_on several_heads_have_their_names_in_front \
