@@ -144,7 +144,7 @@ static int run(int argc, char **argv) {
 
 const bal_command bal_command_check = {
     .name = "check",
-    .arguments = "RECIPE [key=value …] [--json]",
+    .arguments = "RECIPE [key=value …] [--json] | --markdown",
     .summary = "Say what is wrong with a recipe, before training it",
     .help = "key=value     overrides any key of the recipe\n"
             "--json        one JSON object on standard output\n"

@@ -17,9 +17,9 @@ typedef struct question {
     bool json, per_class;
     int64_t resamples; /* 0: no intervals */
     int64_t block;     /* rows of a block that is drawn; 0: as the data asks */
-    char **overrides;  /* owned: relative data.path made absolute */
+    char **overrides;  /* owned: data.path absolute and quoted */
     int32_t n_overrides;
-    const char *path; /* value of data.path among them, NULL when not given */
+    const char *path; /* data.path as given, NULL when it was not */
 } question;
 
 static const char data_path[] = "data.path=";
@@ -30,26 +30,41 @@ enum { RESAMPLES_MIN = 100, RESAMPLES_MAX = 1000000, BLOCK_MAX = 1000000, INTERV
 
 /* ---- overrides ---- */
 
-/** data.path=FILE as the user means it: relative to where the command is given, not to the run. */
-static char *absolute_override(const char *word) {
+/** data.path=FILE as the user means it: relative to where the command is given, not to the run, and
+ *  a name whatever YAML would make of its characters. One in quotes, or that begins with a
+ * variable, is YAML already. */
+static bal_status plain_override(const char *word, char **ret_word, bal_error *err) {
     const char *file = word + sizeof data_path - 1;
     char folder[4096];
-    bal_text text = {0};
-    bool plain = file[0] && file[0] != '/' && file[0] != '$' && file[0] != '"' && file[0] != '\'';
-    if (!plain || !realpath(".", folder)) return bal_strdup(word);
-    bal_text_printf(&text, "%s%s/%s", data_path, folder, file);
-    return bal_text_failed(&text) ? NULL : text.data;
+    bal_text path = {0}, text = {0};
+    bool plain = file[0] && file[0] != '$' && file[0] != '"' && file[0] != '\'';
+    if (plain && file[0] != '/' && realpath(".", folder)) bal_text_printf(&path, "%s/", folder);
+    bal_text_puts(&path, file);
+    bal_text_puts(&text, data_path);
+    if (!plain) bal_text_puts(&text, file);
+    bal_status status = bal_text_failed(&path) ? bal_fail_memory(err, path.length) : BAL_OK;
+    if (status == BAL_OK && plain) status = bal_write_yaml_word(path.data, &text, err);
+    if (status == BAL_OK && bal_text_failed(&text)) status = bal_fail_memory(err, text.length);
+    bal_text_release(&path);
+    if (status == BAL_OK)
+        *ret_word = text.data;
+    else
+        bal_text_release(&text);
+    return status;
 }
 
 static bal_status take_overrides(question *asked, int argc, char **argv, bal_error *err) {
     asked->overrides = bal_calloc((size_t)argc, sizeof *asked->overrides);
     if (!asked->overrides) return bal_fail_memory(err, (size_t)argc * sizeof *asked->overrides);
     for (int i = 2; i < argc; i++) {
+        char **word = &asked->overrides[asked->n_overrides];
         bool is_path = strncmp(argv[i], data_path, sizeof data_path - 1) == 0;
-        char *word = is_path ? absolute_override(argv[i]) : bal_strdup(argv[i]);
-        if (!word) return bal_fail_memory(err, 0);
-        asked->overrides[asked->n_overrides++] = word;
-        if (is_path) asked->path = word + sizeof data_path - 1;
+        if (is_path)
+            BAL_TRY(plain_override(argv[i], word, err));
+        else if (!(*word = bal_strdup(argv[i])))
+            return bal_fail_memory(err, strlen(argv[i]) + 1);
+        asked->n_overrides++;
+        if (is_path) asked->path = argv[i] + sizeof data_path - 1;
     }
     return BAL_OK;
 }

@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "command.h"
-#include "format/yaml.h"
 #include "templates.h"
 
 static const char placeholder[] = "@DATA@";
@@ -28,16 +27,16 @@ static int report_kind(const char *kind) {
     return bal_report_unknown(&bal_command_init, "kind", kind, names);
 }
 
-/** The path as YAML would have it written. */
+/** The path as a recipe would have it written: `${` would be an environment variable. */
 static bal_status write_path(const char *path, bal_text *text, bal_error *err) {
-    bal_arena arena = {0};
-    bal_yaml_node *node = bal_yaml_new_text(&arena, path);
-    bal_text written = {0};
-    bal_status status = node ? bal_yaml_write(node, &written, err) : bal_fail_memory(err, 0);
-    if (status == BAL_OK && !bal_text_failed(&written))
-        bal_text_append(text, written.data, strcspn(written.data, "\n"));
-    bal_text_release(&written);
-    bal_arena_release(&arena);
+    bal_text plain = {0};
+    for (const char *at = path; *at; at++) {
+        if (strncmp(at, "${", 2) == 0) bal_text_puts(&plain, "$");
+        bal_text_append(&plain, at, 1);
+    }
+    bal_status status = bal_text_failed(&plain) ? bal_fail_memory(err, plain.length)
+                                                : bal_write_yaml_word(plain.data, text, err);
+    bal_text_release(&plain);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* ballast predict: what a model says about rows without labels. */
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -126,17 +127,29 @@ static bool is_one_of(const char *option, const char *word, const char *const *w
     return false;
 }
 
+/** Two names of one file. */
+static bool is_same_file(const char *a, const char *b) {
+    struct stat left, right;
+    return stat(a, &left) == 0 && stat(b, &right) == 0 && S_ISREG(left.st_mode) &&
+           left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
 static bool check_words(const request *asked) {
     static const char *const missing[] = {"error", "mean", NULL};
     static const char *const header[] = {"auto", "yes", "no", NULL};
     if (!is_one_of("--missing", asked->missing, missing) ||
         !is_one_of("--header", asked->header, header))
         return false;
-    if (strlen(asked->separator) != 1 && strcmp(asked->separator, "auto") != 0 &&
-        strcmp(asked->separator, "tab") != 0) {
+    bool cuts = strlen(asked->separator) == 1 && !strchr("\"\r\n", asked->separator[0]);
+    if (!cuts && strcmp(asked->separator, "auto") != 0 && strcmp(asked->separator, "tab") != 0) {
         bal_report_usage(&bal_command_predict,
                          "--separator wants auto, tab or one character, not '%s'",
                          asked->separator);
+        return false;
+    }
+    if (is_same_file(asked->input, asked->output)) {
+        bal_report_usage(&bal_command_predict, "-o %s would replace the input; name another file",
+                         asked->output);
         return false;
     }
     if (strcmp(asked->output, "-") == 0 || ends_with(asked->output, ".csv") ||

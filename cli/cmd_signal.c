@@ -357,7 +357,8 @@ const bal_command bal_command_signal = {
     .summary = "Whether there is anything to learn",
     .help = "Trains the recipe on a small budget, and as long on shuffled labels; then asks\n"
             "whether the test rows are predicted better than by the class frequencies (or\n"
-            "the mean) of the training rows, by more than chance. Writes no files.\n\n"
+            "the mean) of the training rows, by more than chance. Writes no files\n"
+            "without --run.\n\n"
             "key=value         overrides any key of the recipe\n"
             "--epochs N        of every run (default: what fits in about a minute, at most\n"
             "                  the recipe's)\n"

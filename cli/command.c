@@ -4,6 +4,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "format/yaml.h"
+
 enum { OPTIONS_MAX = 32, THREADS_MAX = 1024 };
 
 int bal_exit_code(bal_status status) {
@@ -40,7 +43,8 @@ int bal_report_usage(const bal_command *command, const char *format, ...) {
     va_start(arguments, format);
     fprintf(stderr, "ballast %s: ", command->name);
     vfprintf(stderr, format, arguments);
-    fprintf(stderr, "\nusage: ballast %s %s\n", command->name, command->arguments);
+    fprintf(stderr, "\nusage: ballast %s%s%s\n", command->name, command->arguments[0] ? " " : "",
+            command->arguments);
     va_end(arguments);
     return EXIT_USAGE;
 }
@@ -183,6 +187,19 @@ void bal_quote_word(const char *word, bal_text *out) {
             bal_text_append(out, at, 1);
     }
     bal_text_puts(out, "'");
+}
+
+bal_status bal_write_yaml_word(const char *word, bal_text *out, bal_error *err) {
+    bal_arena arena = {0};
+    bal_yaml_node *node = bal_yaml_new_text(&arena, word);
+    bal_text written = {0};
+    bal_status status = node ? bal_yaml_write(node, &written, err) : bal_fail_memory(err, 0);
+    if (status == BAL_OK && bal_text_failed(&written))
+        status = bal_fail_memory(err, written.length);
+    if (status == BAL_OK) bal_text_append(out, written.data, strcspn(written.data, "\n"));
+    bal_text_release(&written);
+    bal_arena_release(&arena);
+    return status;
 }
 
 static void print_log(void *user, bal_log_level level, const char *message) {

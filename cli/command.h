@@ -86,6 +86,9 @@ int bal_print_text(bal_text *text);
 /** "a", "two words" as a shell would have to be given them, appended to `out`. */
 void bal_quote_word(const char *word, bal_text *out);
 
+/** A word as YAML would have to be given it, appended to `out`, whose failure the caller sees. */
+BAL_WARN_UNUSED bal_status bal_write_yaml_word(const char *word, bal_text *out, bal_error *err);
+
 /** A log sink that prints warnings and worse on standard error, one line each. */
 bal_log_sink bal_stderr_log(void);
 

@@ -55,8 +55,12 @@ static int unknown(const char *name) {
     return EXIT_USAGE;
 }
 
+static bool is_help(const char *word) {
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int help(const char *name) {
-    if (!name) {
+    if (!name || is_help(name)) {
         print_overview(stdout);
         return bal_finish_output(EXIT_DONE);
     }
@@ -64,10 +68,6 @@ static int help(const char *name) {
     if (!command) return unknown(name);
     print_help(command);
     return bal_finish_output(EXIT_DONE);
-}
-
-static bool is_help(const char *word) {
-    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
 /** Descriptors 0 to 2 that are closed would be given to the next files opened, and what is printed

@@ -61,13 +61,25 @@ int bal_text_columns(const char *text) {
     return columns;
 }
 
+/** Class names come from data: control characters, which a terminal would obey, as "?". */
+static void print_tame(FILE *out, const char *text) {
+    for (; *text; text++)
+        fputc((unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text, out);
+}
+
 void bal_print_padded(FILE *out, const char *text, int columns) {
     int width = abs(columns), spaces = width - bal_text_columns(text);
     if (spaces < 0) spaces = 0;
-    if (columns < 0)
-        fprintf(out, "%*s%s", spaces, "", text);
-    else
-        fprintf(out, "%s%*s", text, spaces, "");
+    if (columns < 0) fprintf(out, "%*s", spaces, "");
+    print_tame(out, text);
+    if (columns >= 0) fprintf(out, "%*s", spaces, "");
+}
+
+/** Length of the word that text begins with; "[--threads N]" is one. */
+static size_t word_length(const char *text) {
+    const char *end = text[0] == '[' ? strchr(text, ']') : NULL;
+    return end && end - text < LINE_WIDTH / 2 ? (size_t)(end - text) + strcspn(end, " ")
+                                              : strcspn(text, " ");
 }
 
 void bal_print_wrapped(FILE *out, const char *text, int first, int indent) {
@@ -75,7 +87,7 @@ void bal_print_wrapped(FILE *out, const char *text, int first, int indent) {
     bool fresh = true; /* nothing of ours on this line yet */
     while (*text) {
         char word[256];
-        size_t length = strcspn(text, " ");
+        size_t length = word_length(text);
         snprintf(word, sizeof word, "%.*s", (int)length, text);
         int columns = bal_text_columns(word);
         if (!fresh && used + 1 + columns > LINE_WIDTH) {

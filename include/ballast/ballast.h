@@ -9,9 +9,11 @@
  *
  * Conventions. Every function that can fail returns a bal_status and takes a bal_error as its last
  * parameter (ballast/status.h), which may be NULL; outputs, called ret_, are untouched on failure.
- * Handles are opaque and made by the library; each is given back with its own _free, for which NULL
- * is fine. Strings handed out are UTF-8 and live as long as the handle they came from. The library
- * never prints and never ends the program. It writes only to the run folder.
+ * Handles are opaque and made by the library; each is given back once with its own _free, for which
+ * NULL is fine. Elsewhere NULL is only what the function says: one that can fail answers BAL_EINVAL
+ * to any other, one that cannot must be given a handle. Strings handed out are UTF-8 and live as
+ * long as the handle they came from. The library never prints and never ends the program. It writes
+ * only to the run folder.
  *
  * Threads. A handle belongs to one thread at a time; different handles are independent. Training
  * and prediction use threads of their own.

@@ -44,6 +44,8 @@ static bal_status open_parts(bal_estimator *estimator, const char *path, int thr
 
 bal_status bal_estimator_load(const char *path, int threads, bal_estimator **ret_estimator,
                               bal_error *err) {
+    if (!path || !ret_estimator)
+        return bal_fail(err, BAL_EINVAL, "bal_estimator_load: path and ret_estimator are wanted");
     bal_estimator *estimator = bal_calloc(1, sizeof *estimator);
     if (!estimator) return bal_fail_memory(err, sizeof *estimator);
     bal_status status = open_parts(estimator, path, threads, err);
@@ -124,7 +126,9 @@ static void release(raw_outputs *raw) {
 }
 
 static bal_status check_call(const bal_estimator *estimator, size_t head, bool wants_classes,
-                             size_t n_rows, size_t n_features, bal_error *err) {
+                             const float *x, size_t n_rows, size_t n_features, bal_error *err) {
+    if (!estimator) return bal_fail(err, BAL_EINVAL, "the estimator is NULL");
+    if (!x && n_rows > 0) return bal_fail(err, BAL_EINVAL, "x is NULL; wanted %zu rows", n_rows);
     const bal_model_head *about = head_at(estimator, head);
     size_t wanted = bal_estimator_features(estimator), cells;
     if (!about)
@@ -173,7 +177,7 @@ bal_status bal_estimator_classify(bal_estimator *estimator, size_t head, const f
                                   size_t n_rows, size_t n_features, int32_t *ret_classes,
                                   float *ret_probabilities, float *ret_entropy, bal_error *err) {
     raw_outputs raw = {0};
-    BAL_TRY(check_call(estimator, head, true, n_rows, n_features, err));
+    BAL_TRY(check_call(estimator, head, true, x, n_rows, n_features, err));
     const bal_model_head *about = head_at(estimator, head);
     size_t classes = (size_t)about->classes.count;
     float *p = bal_calloc(classes, sizeof *p);
@@ -190,7 +194,8 @@ bal_status bal_estimator_values(bal_estimator *estimator, size_t head, const flo
                                 size_t n_rows, size_t n_features, float *ret_values,
                                 bal_error *err) {
     raw_outputs raw = {0};
-    BAL_TRY(check_call(estimator, head, false, n_rows, n_features, err));
+    BAL_TRY(check_call(estimator, head, false, x, n_rows, n_features, err));
+    if (!ret_values && n_rows > 0) return bal_fail(err, BAL_EINVAL, "ret_values is NULL");
     size_t outputs = (size_t)head_at(estimator, head)->outputs;
     bal_status status = run(estimator, x, n_rows, &raw, err);
     if (status == BAL_OK)

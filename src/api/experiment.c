@@ -25,6 +25,7 @@ struct bal_experiment {
 };
 
 static bal_status check_overrides(const char *const *overrides, size_t n, bal_error *err) {
+    if (!overrides && n > 0) return bal_fail(err, BAL_EINVAL, "%zu overrides, but NULL", n);
     if (n > INT32_MAX) return bal_fail(err, BAL_EINVAL, "%zu overrides are too many", n);
     for (size_t i = 0; i < n; i++)
         if (!overrides[i]) return bal_fail(err, BAL_EINVAL, "override %zu is NULL", i);
@@ -46,6 +47,8 @@ static bal_status wrap_recipe(bal_recipe *recipe, bal_experiment **ret_experimen
 bal_status bal_experiment_load(const char *path, const char *const *overrides, size_t n_overrides,
                                bal_experiment **ret_experiment, bal_error *err) {
     bal_recipe *recipe;
+    if (!path || !ret_experiment)
+        return bal_fail(err, BAL_EINVAL, "bal_experiment_load: path and ret_experiment are wanted");
     BAL_TRY(check_overrides(overrides, n_overrides, err));
     BAL_TRY(bal_recipe_load(path, overrides, (int32_t)n_overrides, &recipe, err));
     return wrap_recipe(recipe, ret_experiment, err);
@@ -55,6 +58,9 @@ bal_status bal_experiment_parse(const char *text, const char *folder, const char
                                 size_t n_overrides, bal_experiment **ret_experiment,
                                 bal_error *err) {
     bal_recipe *recipe;
+    if (!text || !ret_experiment)
+        return bal_fail(err, BAL_EINVAL,
+                        "bal_experiment_parse: text and ret_experiment are wanted");
     BAL_TRY(check_overrides(overrides, n_overrides, err));
     BAL_TRY(bal_recipe_parse(text, "recipe", folder ? folder : ".", overrides, (int32_t)n_overrides,
                              &recipe, err));
@@ -220,6 +226,8 @@ bal_status bal_train(const bal_experiment *experiment, const bal_train_options *
                      bal_result **ret_result, bal_error *err) {
     bal_train_options known;
     bal_run_result run;
+    if (!experiment || !ret_result)
+        return bal_fail(err, BAL_EINVAL, "bal_train: experiment and ret_result are wanted");
     BAL_TRY(take_options(options, &known, err));
     bal_run_options how = run_options(&known);
     BAL_TRY(bal_run_train(experiment->recipe, &how, &run, err));
@@ -244,6 +252,8 @@ bal_status bal_resume(const char *run_folder, const bal_train_options *options,
                       bal_result **ret_result, bal_error *err) {
     bal_train_options known;
     bal_run_result run;
+    if (!run_folder || !ret_result)
+        return bal_fail(err, BAL_EINVAL, "bal_resume: run_folder and ret_result are wanted");
     BAL_TRY(take_options(options, &known, err));
     bal_run_options how = run_options(&known);
     BAL_TRY(bal_run_resume(run_folder, &how, &run, err));

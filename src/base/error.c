@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 const char *bal_status_name(bal_status status) {
     switch (status) {
 #define STATUS_NAME(code, value, text)                                                             \
@@ -52,6 +54,7 @@ bal_status bal_fail(bal_error *err, bal_status status, const char *format, ...) 
     va_end(args);
     if (length < 0) snprintf(err->message, sizeof err->message, "%s", bal_status_text(status));
     if (length >= (int)sizeof err->message) drop_cut_character(err->message);
+    bal_text_tame(err->message);
     return status;
 }
 
@@ -81,6 +84,7 @@ void bal_error_prefix(bal_error *err, const char *format, ...) {
         cut = rest >= 0 && (size_t)rest >= room;
     }
     if (cut) drop_cut_character(err->message);
+    bal_text_tame(err->message);
 }
 
 void bal_error_clear(bal_error *err) {

@@ -18,5 +18,6 @@ void bal_log_printf(const bal_log_sink *log, bal_log_level level, const char *fo
     /* a cut must not leave half a character: what is logged may end up in JSON */
     if ((size_t)length >= sizeof message)
         message[bal_text_utf8_valid(message, strlen(message))] = '\0';
+    bal_text_tame(message);
     log->write(log->user, level, message);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/checked.h"
 #include "base/memory.h"
@@ -108,6 +109,7 @@ const char *bal_text_nearest(const char *word, const char *const *names) {
     size_t limit = length / 3 > 2 ? length / 3 : 2;
     const char *nearest = NULL;
     for (; *names; names++) {
+        if (strcasecmp(word, *names) == 0) return *names;
         size_t name_length = strlen(*names);
         size_t longer = length > name_length ? length : name_length;
         if (longer - min_size(length, name_length) > limit) continue;
@@ -119,6 +121,12 @@ const char *bal_text_nearest(const char *word, const char *const *names) {
         limit = distance - 1;
     }
     return nearest;
+}
+
+void bal_text_tame(char *text) {
+    for (; *text; text++)
+        if (((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') || *text == 0x7F)
+            *text = '?';
 }
 
 /* On a mismatch, let the last * swallow one character more; earlier stars never need to move. */

@@ -34,6 +34,10 @@ size_t bal_text_distance(const char *a, const char *b);
  *  fewer edits than letters; or NULL. */
 const char *bal_text_nearest(const char *word, const char *const *names);
 
+/** Replace control characters but tab and line feed by "?", in place: names of files, keys and
+ * classes come from outside, and a terminal must not obey what is in them. */
+void bal_text_tame(char *text);
+
 /** Whether `text` matches the shell pattern (only * and ? are special). */
 bool bal_text_glob(const char *pattern, const char *text);
 

@@ -111,12 +111,15 @@ static bal_status check_names(const bal_csv *csv, const bal_table_options *optio
 
 /* ---- copying ---- */
 
-/** A column with hardly a number in it is not a feature with a slip of the pen. */
-static bal_status not_numbers(const bal_csv *csv, size_t column, bal_error *err) {
+/** A column with hardly a number in it is not a feature with a slip of the pen, unless its numbers
+ *  have decimal commas or a trained model wants it. */
+static bal_status not_numbers(const bal_csv *csv, size_t column, bool wanted, bal_error *err) {
     const bal_csv_column *asked = &csv->column[column];
     const double *numbers;
     char cell[64];
-    if (asked->texts * 2 <= csv->rows) return bal_csv_numbers(csv, column, &numbers, err);
+    if (wanted || asked->texts * 2 <= csv->rows ||
+        bal_csv_decimal_comma(csv, asked->text_row, column))
+        return bal_csv_numbers(csv, column, &numbers, err);
     bal_csv_excerpt(csv, asked->text_row, column, cell);
     return bal_fail(err, BAL_EDATA,
                     "%s: column '%s' holds text ('%s' in row %zu); features are numbers: put the "
@@ -137,8 +140,8 @@ static void transpose(const double *const *columns, bal_table *table) {
     }
 }
 
-static bal_status copy_features(const bal_csv *csv, const chosen_columns *chosen, bal_table *table,
-                                bal_error *err) {
+static bal_status copy_features(const bal_csv *csv, const chosen_columns *chosen, bool wanted,
+                                bal_table *table, bal_error *err) {
     const double **columns = bal_calloc((size_t)chosen->count, sizeof *columns);
     if (!columns) return bal_fail_memory(err, (size_t)chosen->count * sizeof *columns);
     bal_status status = BAL_OK;
@@ -146,7 +149,7 @@ static bal_status copy_features(const bal_csv *csv, const chosen_columns *chosen
         const bal_csv_column *column = &csv->column[chosen->column[j]];
         columns[j] = column->numbers;
         if (!column->numbers)
-            status = not_numbers(csv, chosen->column[j], err);
+            status = not_numbers(csv, chosen->column[j], wanted, err);
         else if (!(table->feature_names[j] = bal_strdup(column->name)))
             status = bal_fail_memory(err, strlen(column->name) + 1);
     }
@@ -208,7 +211,8 @@ static bal_status copy_table(const bal_csv *csv, const bal_table_options *option
         status = bal_table_allocate(table, options->path, (int64_t)csv->rows, chosen.count,
                                     options->n_columns, err);
     if (status == BAL_OK) status = copy_lines(csv, table, err);
-    if (status == BAL_OK) status = copy_features(csv, &chosen, table, err);
+    bool wanted = options->expected_features != NULL;
+    if (status == BAL_OK) status = copy_features(csv, &chosen, wanted, table, err);
     for (int32_t c = 0; status == BAL_OK && c < options->n_columns; c++)
         status = copy_column(csv, options->columns[c], &table->columns[c], err);
     bal_free(chosen.column);

@@ -522,11 +522,10 @@ bal_status bal_csv_find(const bal_csv *csv, const char *name, size_t *ret_column
                     csv->has_header ? "" : "; the file was read as one without a header");
 }
 
-/* "1,5" is a number with a decimal comma: worth a hint of its own. */
-static bool has_decimal_comma(const char *excerpt) {
+bool bal_csv_decimal_comma(const bal_csv *csv, size_t row, size_t column) {
     char point[64];
     double number;
-    snprintf(point, sizeof point, "%s", excerpt);
+    bal_csv_excerpt(csv, row, column, point);
     char *comma = strchr(point, ',');
     if (!comma) return false;
     *comma = '.';
@@ -546,7 +545,8 @@ bal_status bal_csv_numbers(const bal_csv *csv, size_t column, const double **ret
     return bal_fail(err, BAL_EDATA,
                     "%s: wanted a number, found '%s' (%zu of %zu cells of the column are text); %s",
                     place, cell, asked->texts, csv->rows,
-                    has_decimal_comma(cell) ? "write decimal fractions with a point"
-                                            : "correct the cell, leave it empty, or do not use the "
-                                              "column as a number");
+                    bal_csv_decimal_comma(csv, asked->text_row, column)
+                        ? "write decimal fractions with a point"
+                        : "correct the cell, leave it empty, or do not use the "
+                          "column as a number");
 }

@@ -98,6 +98,9 @@ char *bal_csv_place(const bal_csv *csv, size_t row, size_t column, char *buffer,
 /** The text of a cell fit for a message: cut to about 40 bytes, control characters escaped. */
 char *bal_csv_excerpt(const bal_csv *csv, size_t row, size_t column, char buffer[64]);
 
+/** Whether a cell is a number but for its decimal comma, as in "1,5". */
+bool bal_csv_decimal_comma(const bal_csv *csv, size_t row, size_t column);
+
 /** A column by its name; BAL_EDATA with the nearest name when there is none. */
 BAL_WARN_UNUSED bal_status bal_csv_find(const bal_csv *csv, const char *name, size_t *ret_column,
                                         bal_error *err);

@@ -394,6 +394,35 @@ static void wrong_questions_are_refused(void **state) {
                      BAL_OK);
 }
 
+static void null_is_refused(void **state) {
+    const char *const overrides[] = {"train.epochs=1"};
+    const float x[FEATURES] = {0};
+    bal_experiment *experiment = NULL;
+    bal_estimator *loaded = NULL;
+    bal_result *result = NULL;
+    int32_t id = 77;
+    bal_error err = {BAL_OK, ""};
+    assert_int_equal(bal_experiment_load(NULL, NULL, 0, &experiment, &err), BAL_EINVAL);
+    assert_non_null(strstr(err.message, "path"));
+    assert_int_equal(bal_experiment_load("x.yaml", NULL, 0, NULL, NULL), BAL_EINVAL);
+    assert_int_equal(bal_experiment_load("x.yaml", NULL, 1, &experiment, NULL), BAL_EINVAL);
+    assert_int_equal(bal_experiment_parse(NULL, NULL, overrides, 1, &experiment, NULL), BAL_EINVAL);
+    assert_int_equal(bal_experiment_parse(recipe_text, NULL, NULL, 1, &experiment, NULL),
+                     BAL_EINVAL);
+    assert_int_equal(bal_experiment_parse(recipe_text, NULL, NULL, 0, NULL, NULL), BAL_EINVAL);
+    assert_int_equal(bal_train(NULL, NULL, &result, NULL), BAL_EINVAL);
+    assert_int_equal(bal_resume(NULL, NULL, &result, NULL), BAL_EINVAL);
+    assert_int_equal(bal_resume(folder, NULL, NULL, NULL), BAL_EINVAL);
+    assert_int_equal(bal_estimator_load(NULL, 0, &loaded, NULL), BAL_EINVAL);
+    assert_int_equal(bal_estimator_load(folder, 0, NULL, NULL), BAL_EINVAL);
+    assert_int_equal(bal_estimator_classify(NULL, 0, x, 1, FEATURES, &id, NULL, NULL, NULL),
+                     BAL_EINVAL);
+    assert_int_equal(bal_estimator_classify(model, 0, NULL, 1, FEATURES, &id, NULL, NULL, NULL),
+                     BAL_EINVAL);
+    assert_int_equal(bal_estimator_values(model, 2, x, 1, FEATURES, NULL, NULL), BAL_EINVAL);
+    assert_true(!experiment && !loaded && !result && id == 77);
+}
+
 static void files_that_are_no_models_are_refused(void **state) {
     char path[512], cut[512];
     bal_estimator *loaded = NULL;
@@ -454,6 +483,7 @@ int main(void) {
         cmocka_unit_test(both_classes_of_a_yes_or_no_are_told),
         cmocka_unit_test(missing_values_are_filled_infinite_ones_refused),
         cmocka_unit_test(wrong_questions_are_refused),
+        cmocka_unit_test(null_is_refused),
         cmocka_unit_test(files_that_are_no_models_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -89,6 +89,15 @@ static void cuts_between_characters(void **state) {
     assert_string_equal(err.message, "short \xE2\x82\xAC"); /* nothing was cut */
 }
 
+/* A file named ESC [2J must not clear the screen of who is told about it. */
+static void terminals_are_not_commanded(void **state) {
+    bal_error err = {0};
+    bal_fail(&err, BAL_EDATA, "no \033[2J\r\a\x7f here\n\tbut \u00fc");
+    assert_string_equal(err.message, "no ?[2J??? here\n\tbut \u00fc");
+    bal_error_prefix(&err, "\033c");
+    assert_string_equal(err.message, "?c: no ?[2J??? here\n\tbut \u00fc");
+}
+
 static bal_status forward(bal_status inner, int *ret_reached) {
     BAL_TRY(inner);
     *ret_reached = 1;
@@ -120,6 +129,7 @@ int main(void) {
         cmocka_unit_test(null_is_fine),
         cmocka_unit_test(prefixes_pile_up),
         cmocka_unit_test(cuts_between_characters),
+        cmocka_unit_test(terminals_are_not_commanded),
         cmocka_unit_test(forwarding),
     };
     return cmocka_run_group_tests_name("base/error", tests, NULL, NULL);

@@ -31,6 +31,9 @@ static void messages_arrive_formatted(void **state) {
     assert_int_equal(all.count, 1);
     assert_int_equal(all.level, BAL_LOG_WARN);
     assert_string_equal(all.message, "3 of five");
+    bal_log_printf(&log, BAL_LOG_WARN, "class \033[31m");
+    assert_string_equal(all.message, "class ?[31m");
+    all.count--;
     bal_log_printf(&log, BAL_LOG_INFO, "%s", "");
     assert_int_equal(all.count, 2);
     assert_string_equal(all.message, "");

@@ -88,6 +88,7 @@ static void suggestions(void **state) {
     assert_string_equal(bal_text_nearest("l", names), "lr");
     assert_null(bal_text_nearest("wd", names)); /* two edits, but of two letters */
     assert_null(bal_text_nearest("batch_size", names));
+    assert_string_equal(bal_text_nearest("LR", names), "lr"); /* letter case alone is no distance */
     assert_null(bal_text_nearest("x", (const char *const[]){NULL}));
     bal_memory_fail_after(0); /* without memory: no suggestion, no crash */
     assert_null(bal_text_nearest("droput", (const char *const[]){"dropout", NULL}));

@@ -25,6 +25,12 @@ text_in_a_column_of_text() {
     refused_data "'a'" 'word' 'data.ignore'
 }
 
+decimal_commas() {
+    setup
+    sed -i -e 's/,/;/g' -e 's/\./,/g' rows.csv
+    refused_data "rows.csv:2: row 1, column 'a'" '120 of 120 cells' 'write decimal fractions with a point'
+}
+
 missing_and_infinite_features() {
     setup
     sed '9s/^\([^,]*\),[^,]*/\1,/' rows.csv >holes.csv
@@ -200,7 +206,8 @@ rows_without_a_label_are_told() {
     says out "head 'label': 10 of 120 rows have no label"
 }
 
-run_cases text_among_numbers text_in_a_column_of_text missing_and_infinite_features one_class_only \
+run_cases text_among_numbers text_in_a_column_of_text decimal_commas \
+    missing_and_infinite_features one_class_only \
     classes_without_training_rows labels_that_are_not_in_the_list no_rows too_few_rows \
     duplicate_names columns_that_are_not_there rows_of_different_length \
     labels_that_are_no_classes files_that_are_something_else misspelt_keys \

@@ -7,8 +7,10 @@ overview() {
     for command in signal train resume eval predict show runs list schema doctor init version; do
         grep -q "^  $command  *[A-Z]" out || fail "help does not name $command"
     done
-    ballast 0 --help
-    says out 'ballast init demo'
+    for words in --help -h 'help --help'; do
+        ballast 0 $words
+        says out 'ballast init demo'
+    done
     ballast 2
     says err 'ballast init demo'
 }
@@ -23,6 +25,10 @@ help_of_every_command() {
         mv out first
         ballast 0 "$command" --help
         cmp -s first out || fail "help $command and $command --help differ"
+        grep -oE '^ *--[a-z]+' out | while read -r option; do
+            sed '/^$/,$d' out | grep -qF -e "$option" || fail "usage of $command lacks $option"
+        done || exit 1
+        if grep -qE '\[[^]]*$' out; then fail "usage of $command is broken within brackets"; fi
         if grep -qE ' $|…\.\.?$' out; then fail "help $command: a space or dots too many"; fi
         awk 'length($0) > 80 {exit 1}' out || fail "help $command is wider than 80 columns"
     done <commands
@@ -41,6 +47,8 @@ unknown_words() {
 }
 
 wrong_use() {
+    refused 2 'no option' doctor --jsn
+    if grep -q ' $' err; then fail 'a space too many'; fi
     refused 2 'which recipe?' train
     refused 2 'which run?' resume
     refused 2 'which run?' show
@@ -131,6 +139,9 @@ init_writes_recipes_that_are_right() {
     ballast 0 init csv 'my rows: 1.csv'
     ballast 0 train recipe.yaml --threads 1 --run run data.ignore=id train.epochs=2 report.plots=false
     refused 2 'needs no data file' init demo x.csv
+    mv 'my rows: 1.csv' '${rows}.csv'
+    ballast 0 init csv '${rows}.csv' -o dollar.yaml
+    ballast 0 train dollar.yaml --threads 1 --run dollar data.ignore=id train.epochs=1 report.plots=false
 }
 
 init_keeps_what_is_there() {

@@ -52,6 +52,29 @@ assert a["all"] == b["all"]' || fail 'run and model disagree'; }
     json out 'o["all"]["label"]["unique_predictions"] >= 1'
 }
 
+names_do_not_command_the_terminal() {
+    escape=$(printf '\033')
+    make_rows 200 | sed "s/red\$/$escape[31mred/" >rows.csv
+    make_recipe
+    ballast 0 train recipe.yaml --run run --threads 1
+    ballast 0 eval run --per-class
+    says out '?[31mred'
+    never_says out "$escape"
+    refused 2 'data.ignore=?[2J' train recipe.yaml "data.ignore=$escape[2J" --run other
+}
+
+eval_takes_files_of_any_name() {
+    make_run
+    for name in 'a: b.csv' 'a #b.csv' "it's.csv" '[a].csv' '~' 'null'; do
+        cp rows.csv "$name"
+        ballast 0 eval run "data.path=$name" --json
+        json out 'o["rows"] == 200'
+        ballast 0 eval run/model.safetensors "data.path=$PWD/$name" --json
+    done
+    ballast 0 eval run 'data.path="../rows.csv"' --json # YAML already: from the run's folder
+    ballast 0 eval run 'data.path=${NOWHERE:-../rows.csv}' --json
+}
+
 eval_refuses_labels_it_does_not_know() {
     make_run
     sed '5s/[a-z]*$/violet/' rows.csv >strange.csv
@@ -191,6 +214,20 @@ missing_values_are_refused_or_filled() {
     refused 2 "did you mean 'mean'" predict run holes.csv -o out.csv --missing maen
 }
 
+predict_keeps_its_input() {
+    make_run
+    cp rows.csv before.csv
+    ln -s rows.csv link.csv
+    for output in rows.csv ./rows.csv link.csv; do
+        refused 2 "-o $output would replace the input" predict run rows.csv -o "$output"
+    done
+    cmp -s rows.csv before.csv || fail 'the input was replaced'
+    for separator in '"' '
+'; do
+        refused 2 '--separator wants' predict run rows.csv -o out.csv --separator "$separator"
+    done
+}
+
 predict_refuses_what_does_not_fit() {
     make_run
     refused 3 'nowhere.csv' predict run nowhere.csv -o out.csv
@@ -204,6 +241,9 @@ predict_refuses_what_does_not_fit() {
     refused 3 'many' predict run text.csv -o out.csv
     says err 'row 6'
     says err "'a'"
+    sed 's/^\([0-9]*\),[^,]*/\1,word/' rows.csv >words.csv
+    refused 3 "words.csv:2: row 1, column 'a'" predict run words.csv -o out.csv
+    never_says err 'data.ignore' # there is no recipe to write it into
     refused 3 'rows.csv' predict rows.csv rows.csv -o out.csv
     head -c 1000 run/model.safetensors >cut.safetensors
     refused 3 'cut.safetensors' predict cut.safetensors rows.csv -o out.csv
@@ -292,7 +332,9 @@ intervals_on_request() {
     refused 2 'give --bootstrap' eval run --block 5
 }
 
-run_cases eval_of_a_run eval_of_a_model_file_and_of_other_rows eval_refuses_labels_it_does_not_know \
+run_cases eval_of_a_run eval_of_a_model_file_and_of_other_rows eval_takes_files_of_any_name names_do_not_command_the_terminal \
+    eval_refuses_labels_it_does_not_know \
     predict_gives_the_classes_that_eval_counted predict_takes_rows_in_every_form \
     names_that_are_numbers predict_writes_arrays_that_can_be_trained_on several_heads_have_their_names_in_front \
-    every_head_has_figures_of_its_own intervals_on_request missing_values_are_refused_or_filled predict_refuses_what_does_not_fit
+    every_head_has_figures_of_its_own intervals_on_request missing_values_are_refused_or_filled \
+    predict_keeps_its_input predict_refuses_what_does_not_fit
