@@ -30,8 +30,8 @@ void bal_text_release(bal_text *text);
 /** Damerau-Levenshtein distance (adjacent swaps count 1), for "did you mean" suggestions. */
 size_t bal_text_distance(const char *a, const char *b);
 
-/** The nearest of `names` (NULL-terminated array) to `word` within max(2, length / 3) edits, but
- *  fewer edits than letters; or NULL. */
+/** The nearest of `names` (NULL-terminated array) to `word`: the same in other letter case, or
+ * within max(2, length / 3) edits, but fewer edits than letters; or NULL. */
 const char *bal_text_nearest(const char *word, const char *const *names);
 
 /** Replace control characters but tab and line feed by "?", in place: names of files, keys and

@@ -2,6 +2,7 @@
  */
 #include "data/split.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
@@ -205,12 +206,43 @@ static bal_status sort_by_column(const split_task *task, keyed_row **ret_sorted,
     return BAL_OK;
 }
 
+/** Whether two texts have digits where the other has and are else alike, so that digits of equal
+ *  weight stand under each other. One may leave out the time of day or the fraction of the second.
+ */
+static bool same_form(const char *a, const char *b) {
+    bool clock = false, fraction = false;
+    for (; *a && *b; a++, b++) {
+        if (isdigit((unsigned char)*a) ? !isdigit((unsigned char)*b) : *a != *b) return false;
+        clock |= *a == ':';
+        fraction |= clock && *a == '.';
+    }
+    char next = *a ? *a : *b;
+    return next == '\0' || fraction || strchr(clock ? "." : "T ", next);
+}
+
+/** Text is in order of time only as ISO 8601 has it, from the year down, all in one form. With days
+ *  that come first ("31.01.2020") the future would train and the past test. */
+static bal_status check_times(const split_task *task, bal_error *err) {
+    const bal_column *column = task->options->column;
+    for (int64_t row = 0; column->is_text && row < task->rows; row++) {
+        const char *text = column->text[row];
+        if (strspn(text, "0123456789") == 4 && same_form(text, column->text[0])) continue;
+        char place[640];
+        return bal_fail(err, BAL_EDATA,
+                        "%s: rows cannot be put in order of time by '%.40s'; wanted numbers, or "
+                        "text in one form that begins with the year, as 2020-01-31",
+                        bal_column_place(column, row, place, sizeof place), text);
+    }
+    return BAL_OK;
+}
+
 /** Cut the sorted rows in order; rows of equal times follow the first of them. */
 static bal_status split_time(split_task *task, bal_error *err) {
     keyed_row *sorted;
     int64_t count[BAL_SPLIT_COUNT], at = 0, end = 0;
     BAL_TRY(sort_by_column(task, &sorted, err));
-    bal_status status = share_out(task, count, err);
+    bal_status status = check_times(task, err);
+    if (status == BAL_OK) status = share_out(task, count, err);
     for (int p = 0; p < BAL_SPLIT_COUNT && status == BAL_OK; p++) {
         end += count[p];
         int64_t first = at;

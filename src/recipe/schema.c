@@ -228,7 +228,8 @@ const bal_schema_key bal_schema_table[] = {
      .type = BAL_SCHEMA_TEXT,
      SLOT(bal_recipe, data.split.column),
      ONLY("kind", "time"),
-     .help = "Column by which rows are ordered; equal times stay in one split."},
+     .help = "Column by which rows are ordered, numbers or dates as 2020-01-31; equal times stay "
+             "in one split."},
     {.path = "data.split.embargo",
      .type = BAL_SCHEMA_INTEGER,
      SLOT(bal_recipe, data.split.embargo),

@@ -649,6 +649,32 @@ static void refuses(const bal_split_options *options, int64_t rows, bal_status s
     assert_memory_equal(&split, &before, sizeof split);
 }
 
+/* Text that is not in order of time when it is in order of letters must not split by time. */
+static void times_that_text_does_not_order(void **state) {
+    static const char *const good[][2] = {{"2024-03-01", "2023-12-31"},
+                                          {"2024-03-01 10:00", "2024-03-01"},
+                                          {"2024-03-01T10:00:00.5", "2024-03-01T10:00:00"},
+                                          {"2024-03-01T10:00:00.25", "2024-03-01T10:00:00.5"},
+                                          {"2024 week 07", "2025 week 12"}};
+    static const char *const bad[][2] = {{"31.01.2020", "01.02.2019"}, {"2020-1-5", "2020-1-15"},
+                                         {"2020-2", "2020-12"},        {"Jan 2020", "Feb 2020"},
+                                         {"2020/01/05", "2020-01-06"}, {"2020", "today"}};
+    char *text[2];
+    bal_column column = {.name = (char[]){"day"}, .is_text = true, .text = text};
+    bal_split_options options = {"time", {.5, .5, 0}, &column, 0, 0};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        text[0] = (char *)good[i][0];
+        text[1] = (char *)good[i][1];
+        bal_split split = split_of(&options, 2, NULL, 0);
+        bal_split_release(&split);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        text[0] = (char *)bad[i][0];
+        text[1] = (char *)bad[i][1];
+        refuses(&options, 2, BAL_EDATA, "begins with the year");
+    }
+}
+
 static void refusals(void **state) {
     double number[20] = {[3] = NAN};
     char *text[20] = {(char[]){"a"}};
@@ -746,6 +772,7 @@ int main(void) {
         cmocka_unit_test(times_beyond_what_doubles_hold),
         cmocka_unit_test(equal_times_stay_together),
         cmocka_unit_test(times_as_text),
+        cmocka_unit_test(times_that_text_does_not_order),
         cmocka_unit_test(subsets),
         cmocka_unit_test(refusals),
         cmocka_unit_test(failing_memory),
