@@ -148,13 +148,10 @@ static bal_status write_file(const bal_trainer *trainer, const char *name, const
     if (bal_text_failed(meta)) return bal_fail_memory(err, meta->length);
     char *path = bal_run_folder_path(trainer->folder, name);
     if (!path) return bal_fail_memory(err, strlen(name));
-    char digest[20];
-    uint64_t sum = bal_digest(meta->data, meta->length, 0);
-    for (size_t i = 0; i < list->count; i++)
-        sum += bal_checkpoint_digest(&list->items[i]);
-    snprintf(digest, sizeof digest, "%016" PRIx64, sum);
+    char digest[BAL_FILE_DIGEST_TEXT];
+    bal_file_digest(list->items, list->count, meta->data, digest);
     const bal_safetensors_pair pairs[] = {{BAL_CHECKPOINT_META, meta->data},
-                                          {BAL_CHECKPOINT_DIGEST, digest}};
+                                          {BAL_FILE_DIGEST, digest}};
     bal_status status = bal_safetensors_write(path, list->items, list->count, pairs, 2, err);
     bal_free(path);
     return status;

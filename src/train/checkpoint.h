@@ -7,11 +7,11 @@
 
 #include "format/safetensors.h"
 #include "train/digest.h"
+#include "train/file_digest.h"
 #include "train/trainer.h"
 
 #define BAL_CHECKPOINT_VERSION 3
 #define BAL_CHECKPOINT_META "ballast_checkpoint" /* metadata: the state as JSON */
-#define BAL_CHECKPOINT_DIGEST "ballast_digest"   /* metadata: over tensors and state, hexadecimal */
 #define BAL_CHECKPOINT_HEALTHY "healthy/"        /* before names of the state to roll back to */
 #define BAL_CHECKPOINT_MEMORY "guard.memory"
 #define BAL_CHECKPOINT_LEDGER "guard.ledger"
@@ -22,12 +22,6 @@
 static inline bool bal_checkpoint_keeps(const bal_store_entry *entry, bool weights_only) {
     if (entry->role == BAL_ROLE_SCRATCH) return false;
     return !weights_only || entry->role != BAL_ROLE_MOMENT;
-}
-
-/** Digest of one tensor; those of a file are summed, since its order is the format's. */
-static inline uint64_t bal_checkpoint_digest(const bal_safetensor *tensor) {
-    return bal_digest(tensor->data, tensor->bytes,
-                      bal_digest(tensor->name, strlen(tensor->name), 0));
 }
 
 /** Digest of all that a recipe says, defaults included. */

@@ -81,18 +81,6 @@ static bal_status load_healthy(bal_trainer *trainer, const bal_safetensors *file
 
 /* ---- what is not tensors ---- */
 
-static bal_status check_digest(const bal_safetensors *file, const char *meta, bal_error *err) {
-    const char *wanted = bal_safetensors_metadata(file, BAL_CHECKPOINT_DIGEST);
-    char found[20];
-    uint64_t sum = bal_digest(meta, strlen(meta), 0);
-    for (size_t i = 0; i < bal_safetensors_count(file); i++)
-        sum += bal_checkpoint_digest(bal_safetensors_at(file, i));
-    snprintf(found, sizeof found, "%016" PRIx64, sum);
-    if (wanted && strcmp(wanted, found) == 0) return BAL_OK;
-    return bal_fail(err, BAL_EFORMAT, "it is damaged: its digest is %s, and should be %s", found,
-                    wanted ? wanted : "there");
-}
-
 static bal_status check_data(const bal_trainer *trainer, const json_t *meta, bal_error *err) {
     const char *then = json_string_value(json_object_get(meta, "data"));
     char now[20];
@@ -149,7 +137,7 @@ static bal_status read_meta(bal_trainer *trainer, const bal_safetensors *file, j
     const char *text = bal_safetensors_metadata(file, BAL_CHECKPOINT_META);
     json_t *meta = NULL;
     if (!text) return bal_fail(err, BAL_EFORMAT, "it is not a checkpoint of ours");
-    BAL_TRY(check_digest(file, text, err));
+    BAL_TRY(bal_file_check_digest(file, text, true, err));
     BAL_TRY(bal_json_parse(text, strlen(text), "state", &meta, err));
     int64_t version = json_integer_value(json_object_get(meta, "version"));
     bal_status status = BAL_OK;
@@ -285,7 +273,7 @@ static bal_status read_weights(bal_trainer *trainer, const char *name, int64_t s
     bal_status status = bal_safetensors_open(path, &file, err);
     if (status == BAL_OK) {
         const char *meta = bal_safetensors_metadata(file, BAL_CHECKPOINT_META);
-        status = check_digest(file, meta ? meta : "", err);
+        status = bal_file_check_digest(file, meta ? meta : "", true, err);
         if (status == BAL_OK) status = check_stage(meta, stage, err);
         if (status == BAL_OK) status = load_store(trainer, file, true, err);
         bal_error_prefix(err, "%s", path);

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "format/json_out.h"
 #include "format/safetensors.h"
+#include "train/file_digest.h"
 #include "train/model_graph.h"
 #include "train/raw_loss.h"
 
@@ -59,7 +60,7 @@ static bal_status describe(const bal_recipe *recipe, const bal_dataset *dataset,
     bal_json_out_init(&out, text, BAL_JSON_TIGHT);
     bal_json_out_object(&out);
     bal_json_out_named_string(&out, "format", "ballast-model");
-    bal_json_out_named_integer(&out, "version", 1);
+    bal_json_out_named_integer(&out, "version", BAL_MODEL_VERSION);
     bal_json_out_named_string(&out, "name", recipe->name);
     bal_json_out_key(&out, "data");
     bal_json_out_object(&out);
@@ -136,8 +137,10 @@ bal_status bal_model_write(const char *path, const bal_recipe *recipe, const bal
     }
     BAL_TRY_OUT(bal_buffer_download(store->buffer, 0, bytes, store->bytes, err));
     size_t n = list_tensors(store, bytes, &dataset->scaler, tensors);
-    bal_safetensors_pair pair = {"ballast", text.data};
-    status = bal_safetensors_write(path, tensors, n, &pair, 1, err);
+    char digest[BAL_FILE_DIGEST_TEXT];
+    bal_file_digest(tensors, n, text.data, digest);
+    const bal_safetensors_pair pairs[] = {{"ballast", text.data}, {BAL_FILE_DIGEST, digest}};
+    status = bal_safetensors_write(path, tensors, n, pairs, 2, err);
 out:
     bal_free(bytes);
     bal_free(tensors);

@@ -2,14 +2,17 @@
  * needs.
  *
  * Tensors: parameters and running statistics by name, preprocess.{shift,scale,fill} [D]. Metadata:
- * key "ballast" with one JSON object (format, version, name, graph, features, heads). No time, no
- * path, no machine: the same run gives the same bytes. */
+ * key "ballast" with one JSON object (format, version, name, graph, features, heads), and a digest
+ * of both, which version 1 did not have. No time, no path, no machine: the same run gives the same
+ * bytes. */
 #ifndef BAL_TRAIN_MODEL_FILE_H
 #define BAL_TRAIN_MODEL_FILE_H
 
 #include "data/series_feature.h"
 #include "format/json_out.h"
 #include "train/network.h"
+
+#define BAL_MODEL_VERSION 2
 
 BAL_WARN_UNUSED bal_status bal_model_write(const char *path, const bal_recipe *recipe,
                                            const bal_dataset *dataset, bal_network *network,

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "format/json.h"
 #include "format/safetensors.h"
+#include "train/file_digest.h"
 #include "train/model_file.h"
 #include "train/model_graph.h"
 #include "train/raw_loss.h"
@@ -127,9 +128,9 @@ static bal_status read_description(bal_predictor *predictor, const json_t *root,
     const char *format = json_string_value(json_object_get(root, "format"));
     int64_t version = json_integer_value(json_object_get(root, "version"));
     if (!format || strcmp(format, "ballast-model") != 0) return bad("not a model of ours", err);
-    if (version != 1)
-        return bal_fail(err, BAL_EFORMAT, "model file: version %lld; this program reads 1",
-                        (long long)version);
+    if (version < 1 || version > BAL_MODEL_VERSION)
+        return bal_fail(err, BAL_EFORMAT, "model file: version %lld; this program reads 1 to %d",
+                        (long long)version, BAL_MODEL_VERSION);
     const json_t *data = json_object_get(root, "data"), *heads = json_object_get(root, "heads");
     BAL_TRY(copy_string(json_object_get(root, "name"), &predictor->name, err));
     BAL_TRY(copy_string(json_object_get(data, "kind"), &predictor->data_kind, err));
@@ -243,7 +244,9 @@ static bal_status load(bal_predictor *predictor, const bal_safetensors *file, ba
     json_t *root = NULL;
     if (!text) return bad("it has no 'ballast' metadata, so it is not a model of ours", err);
     BAL_TRY(bal_json_parse(text, strlen(text), "description", &root, err));
-    bal_status status = read_description(predictor, root, err);
+    int64_t version = json_integer_value(json_object_get(root, "version"));
+    bal_status status = bal_file_check_digest(file, text, version > 1, err);
+    if (status == BAL_OK) status = read_description(predictor, root, err);
     if (status == BAL_OK) status = read_scaler(predictor, root, file, err);
     if (status == BAL_OK) status = read_graph(predictor, root, err);
     if (status == BAL_OK) status = fill_store(predictor, file, err);

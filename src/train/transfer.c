@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "format/json.h"
 #include "format/safetensors.h"
+#include "train/file_digest.h"
 #include "train/network_private.h"
 #include "train/run_folder.h"
 #include "train/transfer.h"
@@ -143,7 +144,10 @@ static bal_status take_file(bal_network *network, const char *path, const bal_lo
     bal_safetensors *file;
     bal_transfer transfer = {0};
     BAL_TRY(bal_safetensors_open(path, &file, err));
-    bal_status status = take_tensors(network, file, &transfer, err);
+    const char *model = bal_safetensors_metadata(file, "ballast");
+    bal_status status = model ? bal_file_check_digest(file, model, false, err) : BAL_OK;
+    if (status != BAL_OK) bal_error_prefix(err, "%s", path);
+    if (status == BAL_OK) status = take_tensors(network, file, &transfer, err);
     if (status == BAL_OK && transfer.tensors_taken == 0)
         status = bal_place_fail(err, BAL_ERECIPE, &network->recipe->model.init_from_place,
                                 "model.init_from: nothing in %s has the name and shape of a weight "

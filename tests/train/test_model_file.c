@@ -16,6 +16,7 @@
 #include "format/npz.h"
 #include "format/safetensors.h"
 #include "net_lab.h"
+#include "train/file_digest.h"
 #include "train/model_eval.h"
 #include "train/model_file.h"
 
@@ -449,12 +450,15 @@ static void parts_release(model_parts *parts) {
     net_lab_release(&parts->lab);
 }
 
-/** Put the file together and open it. An accepted one must also answer. */
+/** Put the file together, with a digest that is right, and open it. An accepted one must also
+ * answer. */
 static bal_status try_parts(model_parts *parts, const char *description, bal_error *err) {
     bal_predictor *predictor = NULL;
     bal_error writing = {0};
-    bal_safetensors_pair pair = {"ballast", description};
-    if (bal_safetensors_write(parts->path, parts->tensors, parts->n_tensors, &pair, 1, &writing) !=
+    char digest[BAL_FILE_DIGEST_TEXT];
+    bal_file_digest(parts->tensors, parts->n_tensors, description, digest);
+    const bal_safetensors_pair pairs[] = {{"ballast", description}, {BAL_FILE_DIGEST, digest}};
+    if (bal_safetensors_write(parts->path, parts->tensors, parts->n_tensors, pairs, 2, &writing) !=
         BAL_OK)
         fail_msg("%s", writing.message);
     bal_status status = bal_predictor_open(parts->path, parts->lab.backend, &predictor, err);
@@ -631,6 +635,31 @@ static void scaling_that_cannot_be_is_refused(void **unused) {
     parts_release(&parts);
 }
 
+/* safetensors has no digest of its own: a bit that flips in a weight is a number like any other. */
+static void a_flipped_bit_is_refused(void **unused) {
+    net_lab lab;
+    bal_error err = {0};
+    bal_predictor *predictor = NULL;
+    size_t size;
+    net_lab_init(&lab, NULL);
+    bal_predictor_close(open_model(&lab));
+    char *bytes = kit_read(kit_path(&lab.k, "model.safetensors"), &size);
+    /* Whatever the file is compared with later: whole it is a model. */
+    assert_int_equal(bal_predictor_open_memory(bytes, size, "m", lab.backend, &predictor, &err),
+                     BAL_OK);
+    bal_predictor_close(predictor);
+    for (size_t i = 0; i < 400; i++) {
+        size_t at = i * (size / 400);
+        bytes[at] ^= (char)(1 << i % 8);
+        bal_status status =
+            bal_predictor_open_memory(bytes, size, "m", lab.backend, &predictor, &err);
+        if (status != BAL_EFORMAT) fail_msg("bit %zu of byte %zu is flipped unseen", i % 8, at);
+        bytes[at] ^= (char)(1 << i % 8);
+    }
+    free(bytes);
+    net_lab_release(&lab);
+}
+
 static void other_files_are_no_models(void **unused) {
     kit k;
     bal_error err = {0};
@@ -681,6 +710,7 @@ int main(void) {
         cmocka_unit_test(tampered_descriptions_are_refused),
         cmocka_unit_test(tampered_tensors_are_refused),
         cmocka_unit_test(scaling_that_cannot_be_is_refused),
+        cmocka_unit_test(a_flipped_bit_is_refused),
         cmocka_unit_test(other_files_are_no_models),
         cmocka_unit_test(model_files_hold_nothing_of_the_machine),
     };
