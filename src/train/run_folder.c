@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -110,12 +111,25 @@ void bal_run_folder_release(bal_run_folder *folder) {
 
 /* ---- one process at a time ---- */
 
+enum { LOCK_TRIES = 5 };
+
+/** Whether a lock is refused because another process has one. Who only looks holds one for an
+ *  instant: that is waited out. */
+static bool is_refused(int fd, int lock) {
+    for (int tries = 1; flock(fd, lock | LOCK_NB) != 0; tries++) {
+        if (errno != EWOULDBLOCK) return false;
+        if (tries == LOCK_TRIES) return true;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    return false;
+}
+
 /* A lock of the kernel's on the folder itself: it leaves no file, and ends with its process however
  * that ends. File systems without such locks go without. */
 bal_status bal_run_folder_lock(bal_run_folder *folder, bal_error *err) {
     int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return bal_fail(err, BAL_EIO, "cannot open %s: %s", folder->path, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    if (is_refused(fd, LOCK_EX)) {
         close(fd);
         return bal_fail(err, BAL_EINVAL, "another process is training %s; wait for it to end",
                         folder->path);
@@ -127,6 +141,15 @@ bal_status bal_run_folder_lock(bal_run_folder *folder, bal_error *err) {
     bal_folder_tidy(checkpoints, NULL);
     bal_free(checkpoints);
     return BAL_OK;
+}
+
+/* A shared lock is refused while a process trains, and is gone when the descriptor is closed. */
+bool bal_run_folder_in_use(const bal_run_folder *folder) {
+    int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool refused = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return refused;
 }
 
 /* ---- files ---- */
