@@ -94,7 +94,11 @@ static bal_status need_file(const bal_run_folder *folder, const char *name, bal_
 bal_status bal_run_folder_open(bal_run_folder *folder, const char *path, bal_error *err) {
     bal_run_folder opened = {.path = bal_strdup(path)};
     if (!opened.path) return bal_fail_memory(err, strlen(path) + 1);
-    bal_status status = need_file(&opened, BAL_RUN_RECIPE, err);
+    bal_status status = BAL_OK;
+    if (bal_path_exists(path) && !bal_path_is_folder(path))
+        status = bal_fail(err, BAL_ENOTFOUND,
+                          "%s is a file; wanted the folder of a run, such as runs/NAME-001", path);
+    if (status == BAL_OK) status = need_file(&opened, BAL_RUN_RECIPE, err);
     if (status == BAL_OK) status = need_file(&opened, BAL_RUN_RESOLVED, err);
     if (status == BAL_OK)
         *folder = opened;

@@ -76,6 +76,9 @@ things_that_are_not_there() {
     refused 2 'empty is not a run' show empty
     refused 2 'empty is not a run' eval empty
     refused 2 'empty is not a run' resume empty
+    echo 'name: a' >file.yaml
+    refused 2 'file.yaml is a file; wanted the folder of a run' resume file.yaml
+    refused 2 'file.yaml is a file; wanted the folder of a run' show file.yaml
     ballast 0 runs
     says out 'no runs here yet'
     ballast 0 runs --json
