@@ -117,10 +117,10 @@ void bal_run_folder_release(bal_run_folder *folder) {
 
 enum { LOCK_TRIES = 5 };
 
-/** Whether a lock is refused because another process has one. Who only looks holds one for an
- *  instant: that is waited out. */
-static bool is_refused(int fd, int lock) {
-    for (int tries = 1; flock(fd, lock | LOCK_NB) != 0; tries++) {
+/** Lock the folder, unless another process has it. Who only looks has it for an instant: that is
+ *  waited out. */
+static bool is_taken(int fd) {
+    for (int tries = 1; flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
         if (errno != EWOULDBLOCK) return false;
         if (tries == LOCK_TRIES) return true;
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
@@ -133,7 +133,7 @@ static bool is_refused(int fd, int lock) {
 bal_status bal_run_folder_lock(bal_run_folder *folder, bal_error *err) {
     int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return bal_fail(err, BAL_EIO, "cannot open %s: %s", folder->path, strerror(errno));
-    if (is_refused(fd, LOCK_EX)) {
+    if (is_taken(fd)) {
         close(fd);
         return bal_fail(err, BAL_EINVAL, "another process is training %s; wait for it to end",
                         folder->path);
