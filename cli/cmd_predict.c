@@ -88,6 +88,7 @@ static bal_status load(const request *asked, const bal_predictor *predictor, bal
         options.features = bal_predictor_arrays(predictor, &options.n_features);
     bool series = bal_predictor_series(predictor) && strcmp(options.kind, "csv") == 0;
     if (series) use_series(predictor, &options);
+    options.by_position = asked->by_position;
     if (!series && !asked->by_position) {
         options.expected_features = bal_predictor_feature_names(predictor);
         options.n_expected = bal_predictor_features(predictor);
