@@ -127,8 +127,9 @@ static const rule_case cases[] = {
      "1 of 3 classes has no row among the 1200 of train: 'c'"},
     {"class-not-in-split", "data.path=sorted.csv", SILENT, NULL},
     {"class-not-in-split",
-     "data.path=sorted.csv|data.split={kind: stratified, train: 0.9, val: 0.1, test: 0}", SILENT,
-     NULL},
+     "data.path=sorted.csv|data.split={kind: sequential, train: 1, val: 0, "
+     "test: 0}",
+     SILENT, NULL},
     {"ordered-split",
      "data.path=sorted.csv|data.split.kind=sequential|heads.label.class_weights=none", WARNING,
      "differ from those of train"},
@@ -218,6 +219,8 @@ static const rule_case cases[] = {
     {"start-refused",
      "stages=[{name: one, heads: {label: {class_weights: {kind: explicit, values: {q: 2}}}}}]",
      ERROR, "no class is called so: q"},
+    {"start-refused", "data.split={kind: random, train: 0.9, val: 0, test: 0.1}", ERROR,
+     "no validation rows"},
 };
 
 static void run_case(lab *l, const rule_case *c) {

@@ -189,7 +189,7 @@ static const char all_data[] = "name: all.of-it_1\n"
                                "  missing: mean\n"
                                "  unknown: skip\n"
                                "  drop_classes: [nothing, '']\n"
-                               "  split: {kind: group, group: patient, train: 0.5, val: 0.5, test: 0}\n"
+                               "  split: {kind: group, group: patient, train: 1, val: 0, test: 0}\n"
                                "  scale: minmax\n"
                                "  dev: {samples: 500}\n";
 
@@ -213,8 +213,8 @@ static void data_as_given(void **state) {
                  (const char *const[]){"nothing", "7", NULL});
     assert_string_equal(r->data.split.kind, "group");
     assert_string_equal(r->data.split.column, "patient");
-    assert_number(r->data.split.train, 0.5);
-    assert_number(r->data.split.val, 0.5);
+    assert_number(r->data.split.train, 1);
+    assert_number(r->data.split.val, 0);
     assert_int_equal(r->data.split.place.line, 14);
     assert_int_equal(r->data.split.place.column, 10);
     assert_string_equal(r->data.split.place.file, "t.yaml");

@@ -237,8 +237,6 @@ static void data_checks(void **state) {
     refuse("name: a\ndata: {kind: csv, path: '', target: y}\n", "t.yaml:2:25: data.path is empty");
     refuse("name: a\ndata: {kind: csv, path: a, target: y, split: {train: 0.9}}\n",
            "t.yaml:2:46: data.split: train 0.9 + val 0.1 + test 0.1 is 1.1 (defaults included)");
-    refuse("name: a\ndata: {kind: csv, path: a, target: y, split: {train: 1, val: 0, test: 0}}\n",
-           "t.yaml:2:62: data.split.val");
     refuse("name: a\ndata: {kind: csv, path: a, target: y, features: [b, y]}\n",
            "t.yaml:2:49: data.features lists 'y', which is the target of head 'label'");
     refuse("name: a\ndata: {kind: csv, path: a, target: y, features: [b, c, b]}\n",

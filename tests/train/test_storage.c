@@ -283,9 +283,9 @@ static void folders_are_never_overwritten(void **unused) {
 
 /* What a recipe or its data have wrong shows before a folder is claimed. */
 static void nothing_is_left_of_a_run_that_cannot_begin(void **unused) {
-    static const char *const overrides[] = {
-        "model.freeze=['*']", "model.freeze=['nothing.*']", "model.init_from=nowhere",
-        "data.split={kind: random, train: 0.9, val: 1.0e-9, test: 0}"};
+    static const char *const overrides[] = {"model.freeze=['*']", "model.freeze=['nothing.*']",
+                                            "model.init_from=nowhere",
+                                            "data.split={kind: random, train: 1, val: 0, test: 0}"};
     for (size_t i = 0; i < sizeof overrides / sizeof *overrides; i++) {
         kit k;
         bal_error err = {0};
