@@ -60,6 +60,17 @@ static void use_series(const bal_predictor *predictor, bal_table_options *option
     options->series_ahead = 1;
 }
 
+/** One array without a name is what NumPy users have first; the csv reader would find it no text.
+ */
+static bal_status refuse_npy(const char *input, const bal_predictor *predictor, bal_error *err) {
+    int32_t n;
+    const char *const *arrays = bal_predictor_arrays(predictor, &n);
+    return bal_fail(err, BAL_EDATA,
+                    "%s is a single array; wanted csv or npz: save it in Python with "
+                    "numpy.savez(\"%.*s.npz\", %s=array)",
+                    input, (int)strlen(input) - 4, input, n > 0 ? arrays[0] : "X");
+}
+
 static bal_status load(const request *asked, const bal_predictor *predictor, bal_table **ret_table,
                        bal_error *err) {
     bal_log_sink log = bal_stderr_log();
@@ -72,10 +83,12 @@ static bal_status load(const request *asked, const bal_predictor *predictor, bal
     };
     if (!bal_path_exists(asked->input))
         return bal_fail(err, BAL_EDATA, "there is no file %s", asked->input);
+    if (ends_with(asked->input, ".npy")) return refuse_npy(asked->input, predictor, err);
     if (strcmp(options.kind, "npz") == 0)
         options.features = bal_predictor_arrays(predictor, &options.n_features);
     bool series = bal_predictor_series(predictor) && strcmp(options.kind, "csv") == 0;
     if (series) use_series(predictor, &options);
+    options.by_position = asked->by_position;
     if (!series && !asked->by_position) {
         options.expected_features = bal_predictor_feature_names(predictor);
         options.n_expected = bal_predictor_features(predictor);

@@ -100,9 +100,9 @@ static int run_column(const run_list *list) {
 static void print_run(const bal_style *style, const json_t *run, int width) {
     char value[24], test[24], spent[24];
     const char *status = bal_json_text_at(run, "status");
-    const char *colour = strcmp(status, "ok") == 0            ? ""
-                         : strcmp(status, "interrupted") == 0 ? style->yellow
-                                                              : style->red;
+    const char *colour = strcmp(status, "ok") == 0 || strcmp(status, "running") == 0 ? ""
+                         : strcmp(status, "interrupted") == 0                        ? style->yellow
+                                                                                     : style->red;
     bal_score_text(value_of(run), value);
     bal_score_text(bal_summary_metric(run, monitor_of(run), "test"), test);
     bal_duration_text(bal_json_number_at(run, "seconds"), spent);

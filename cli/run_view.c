@@ -89,18 +89,18 @@ static int64_t integer_at(const json_t *row, const char *key) {
     return json_integer_value(json_object_get(row, key));
 }
 
-static json_t *build_partial(const char *folder, const bal_recipe *recipe, const json_t *rows,
-                             const json_t *incidents) {
+static json_t *build_partial(const char *folder, const char *status, const bal_recipe *recipe,
+                             const json_t *rows, const json_t *incidents) {
     size_t n = json_array_size(rows);
     json_t *best = best_row(rows, bal_monitor_rises(recipe->monitor));
     json_t *last = n > 0 ? json_array_get(rows, n - 1) : NULL;
     json_t *val = json_object_get(best, "val");
     bool eligible = json_is_true(json_object_get(best, "eligible"));
     return json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:{s:s, s:o}, s:O?, s:{}, s:I, s:I, s:n, s:o}",
-                     "run", folder_text(folder), "name", recipe->name, "status", "interrupted",
-                     "epochs", integer_at(last, "epoch"), "steps", integer_at(last, "step"),
-                     "best_epoch", eligible ? integer_at(best, "epoch") : (json_int_t)0, "monitor",
-                     "name", recipe->monitor, "value",
+                     "run", folder_text(folder), "name", recipe->name, "status", status, "epochs",
+                     integer_at(last, "epoch"), "steps", integer_at(last, "step"), "best_epoch",
+                     eligible ? integer_at(best, "epoch") : (json_int_t)0, "monitor", "name",
+                     recipe->monitor, "value",
                      bal_json_new_number(eligible ? bal_json_number_at(best, "monitor") : NAN),
                      "val", val, "test", "incidents", (json_int_t)json_array_size(incidents),
                      "rollbacks", integer_at(last, "attempt"), "model", "seconds",
@@ -116,7 +116,8 @@ static bal_status read_log(const bal_run_folder *folder, const char *name, json_
     return status;
 }
 
-static bal_status view_partial(const bal_run_folder *folder, json_t **ret_summary, bal_error *err) {
+static bal_status view_partial(const bal_run_folder *folder, bool running, json_t **ret_summary,
+                               bal_error *err) {
     json_t *rows = NULL, *incidents = NULL;
     bal_recipe *recipe = NULL;
     char *path = bal_run_folder_path(folder, BAL_RUN_RESOLVED);
@@ -125,7 +126,8 @@ static bal_status view_partial(const bal_run_folder *folder, json_t **ret_summar
     if (status == BAL_OK) status = read_log(folder, BAL_RUN_METRICS, &rows, err);
     if (status == BAL_OK) status = read_log(folder, BAL_RUN_INCIDENTS, &incidents, err);
     if (status == BAL_OK) {
-        *ret_summary = build_partial(folder->path, recipe, rows, incidents);
+        *ret_summary = build_partial(folder->path, running ? "running" : "interrupted", recipe,
+                                     rows, incidents);
         if (!*ret_summary) status = bal_fail_memory(err, 0);
     }
     json_decref(rows);
@@ -157,12 +159,13 @@ bal_status bal_run_view(const char *folder, json_t **ret_summary, bal_error *err
     bal_run_folder run;
     bal_json_setup();
     BAL_TRY(bal_run_folder_open(&run, folder, err));
+    bool running = bal_run_folder_in_use(&run); /* asked first: a run may end between the two */
     char *path = bal_run_folder_path(&run, BAL_RUN_SUMMARY);
     bal_status status = path ? BAL_OK : bal_fail_memory(err, 0);
     if (status == BAL_OK && bal_path_exists(path))
         status = view_complete(folder, path, ret_summary, err);
     else if (status == BAL_OK)
-        status = view_partial(&run, ret_summary, err);
+        status = view_partial(&run, running, ret_summary, err);
     bal_free(path);
     bal_run_folder_release(&run);
     return status;

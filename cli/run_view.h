@@ -5,9 +5,9 @@
 #include "format/json.h"
 
 /** The summary of a run as one JSON object, in the shape of RECIPE.md's contract: its summary.json,
- *  or, for a run that has not ended, what its log says so far (status "interrupted", metrics of the
- *  best evaluation). "run" is `folder` as given, wherever the run was made. The caller gives the
- *  object back with json_decref.
+ *  or, for a run that has not ended, what its log says so far (status "running" while a
+ *  process trains in the folder, else "interrupted"; metrics of the best evaluation). "run" is
+ * `folder` as given, wherever the run was made. The caller gives the object back with json_decref.
  *  Errors  BAL_ENOTFOUND when the folder is no run; BAL_EFORMAT, BAL_EIO, BAL_ENOMEM. */
 BAL_WARN_UNUSED bal_status bal_run_view(const char *folder, json_t **ret_summary, bal_error *err);
 

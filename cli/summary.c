@@ -288,7 +288,7 @@ void bal_print_classes(FILE *out, const json_t *heads) {
 /* ---- what came of a run ---- */
 
 static const char *colour_of(const bal_style *style, const char *status) {
-    if (strcmp(status, "ok") == 0) return style->green;
+    if (strcmp(status, "ok") == 0 || strcmp(status, "running") == 0) return style->green;
     return strcmp(status, "interrupted") == 0 ? style->yellow : style->red;
 }
 
@@ -333,6 +333,7 @@ static void print_places(FILE *out, const json_t *summary) {
     const char *run = bal_json_text_at(summary, "run");
     const char *model = bal_json_text_at(summary, "model");
     const char *status = bal_json_text_at(summary, "status");
+    if (strcmp(status, "running") == 0) return;
     if (strcmp(status, "interrupted") == 0) {
         fprintf(out, "\nto go on: ballast resume %s\n", run);
         return;

@@ -77,6 +77,7 @@ typedef struct bal_table_options {
      *  when training. */
     const char *const *expected_features;
     int32_t n_expected;
+    bool by_position; /* prediction: every column is a feature; no recipe says which are none */
 } bal_table_options;
 
 /** Read or simulate. Every number is finite, or NaN where missing is "mean".

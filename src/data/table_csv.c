@@ -113,18 +113,21 @@ static bal_status check_names(const bal_csv *csv, const bal_table_options *optio
 
 /** A column with hardly a number in it is not a feature with a slip of the pen, unless its numbers
  *  have decimal commas or a trained model wants it. */
-static bal_status not_numbers(const bal_csv *csv, size_t column, bool wanted, bal_error *err) {
+static bal_status not_numbers(const bal_csv *csv, size_t column, const bal_table_options *options,
+                              bal_error *err) {
     const bal_csv_column *asked = &csv->column[column];
     const double *numbers;
     char cell[64];
-    if (wanted || asked->texts * 2 <= csv->rows ||
+    if (options->expected_features || asked->texts * 2 <= csv->rows ||
         bal_csv_decimal_comma(csv, asked->text_row, column))
         return bal_csv_numbers(csv, column, &numbers, err);
     bal_csv_excerpt(csv, asked->text_row, column, cell);
-    return bal_fail(err, BAL_EDATA,
-                    "%s: column '%s' holds text ('%s' in row %zu); features are numbers: put the "
-                    "column under data.ignore, or list the features in data.features",
-                    csv->name, asked->name, cell, asked->text_row + 1);
+    return bal_fail(
+        err, BAL_EDATA, "%s: column '%s' holds text ('%s' in row %zu); features are numbers: %s",
+        csv->name, asked->name, cell, asked->text_row + 1,
+        options->by_position
+            ? "take the column out of the file"
+            : "put the column under data.ignore, or list the features in data.features");
 }
 
 /** From columns of the file to rows of the table, a few rows at a time so that what is written
@@ -140,8 +143,9 @@ static void transpose(const double *const *columns, bal_table *table) {
     }
 }
 
-static bal_status copy_features(const bal_csv *csv, const chosen_columns *chosen, bool wanted,
-                                bal_table *table, bal_error *err) {
+static bal_status copy_features(const bal_csv *csv, const chosen_columns *chosen,
+                                const bal_table_options *options, bal_table *table,
+                                bal_error *err) {
     const double **columns = bal_calloc((size_t)chosen->count, sizeof *columns);
     if (!columns) return bal_fail_memory(err, (size_t)chosen->count * sizeof *columns);
     bal_status status = BAL_OK;
@@ -149,7 +153,7 @@ static bal_status copy_features(const bal_csv *csv, const chosen_columns *chosen
         const bal_csv_column *column = &csv->column[chosen->column[j]];
         columns[j] = column->numbers;
         if (!column->numbers)
-            status = not_numbers(csv, chosen->column[j], wanted, err);
+            status = not_numbers(csv, chosen->column[j], options, err);
         else if (!(table->feature_names[j] = bal_strdup(column->name)))
             status = bal_fail_memory(err, strlen(column->name) + 1);
     }
@@ -211,8 +215,7 @@ static bal_status copy_table(const bal_csv *csv, const bal_table_options *option
         status = bal_table_allocate(table, options->path, (int64_t)csv->rows, chosen.count,
                                     options->n_columns, err);
     if (status == BAL_OK) status = copy_lines(csv, table, err);
-    bool wanted = options->expected_features != NULL;
-    if (status == BAL_OK) status = copy_features(csv, &chosen, wanted, table, err);
+    if (status == BAL_OK) status = copy_features(csv, &chosen, options, table, err);
     for (int32_t c = 0; status == BAL_OK && c < options->n_columns; c++)
         status = copy_column(csv, options->columns[c], &table->columns[c], err);
     bal_free(chosen.column);

@@ -1,5 +1,5 @@
 /* SHA-256 and HMAC-SHA-256 (FIPS 180-4, RFC 2104): for reading published hash chains, never for
- * secrets. nettle computes them; this is the only header through which it is used. */
+ * secrets. nettle computes them; this is the only header through which they are. */
 #ifndef BAL_FORMAT_HASH_H
 #define BAL_FORMAT_HASH_H
 

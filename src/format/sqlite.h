@@ -3,7 +3,7 @@
  * The database is opened read-only and nothing in it is trusted: its schema may not call functions
  * with side effects, pages are checked as they are read, names are looked up before they become
  * part of a statement. SQLite (sqlite.org, public domain) allocates on its own with malloc; this is
- * the one place that includes it. */
+ * the one place that opens one. */
 #ifndef BAL_FORMAT_SQLITE_H
 #define BAL_FORMAT_SQLITE_H
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -93,7 +94,11 @@ static bal_status need_file(const bal_run_folder *folder, const char *name, bal_
 bal_status bal_run_folder_open(bal_run_folder *folder, const char *path, bal_error *err) {
     bal_run_folder opened = {.path = bal_strdup(path)};
     if (!opened.path) return bal_fail_memory(err, strlen(path) + 1);
-    bal_status status = need_file(&opened, BAL_RUN_RECIPE, err);
+    bal_status status = BAL_OK;
+    if (bal_path_exists(path) && !bal_path_is_folder(path))
+        status = bal_fail(err, BAL_ENOTFOUND,
+                          "%s is a file; wanted the folder of a run, such as runs/NAME-001", path);
+    if (status == BAL_OK) status = need_file(&opened, BAL_RUN_RECIPE, err);
     if (status == BAL_OK) status = need_file(&opened, BAL_RUN_RESOLVED, err);
     if (status == BAL_OK)
         *folder = opened;
@@ -110,12 +115,25 @@ void bal_run_folder_release(bal_run_folder *folder) {
 
 /* ---- one process at a time ---- */
 
+enum { LOCK_TRIES = 5 };
+
+/** Lock the folder, unless another process has it. Who only looks has it for an instant: that is
+ *  waited out. */
+static bool is_taken(int fd) {
+    for (int tries = 1; flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
+        if (errno != EWOULDBLOCK) return false;
+        if (tries == LOCK_TRIES) return true;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    return false;
+}
+
 /* A lock of the kernel's on the folder itself: it leaves no file, and ends with its process however
  * that ends. File systems without such locks go without. */
 bal_status bal_run_folder_lock(bal_run_folder *folder, bal_error *err) {
     int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return bal_fail(err, BAL_EIO, "cannot open %s: %s", folder->path, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    if (is_taken(fd)) {
         close(fd);
         return bal_fail(err, BAL_EINVAL, "another process is training %s; wait for it to end",
                         folder->path);
@@ -127,6 +145,15 @@ bal_status bal_run_folder_lock(bal_run_folder *folder, bal_error *err) {
     bal_folder_tidy(checkpoints, NULL);
     bal_free(checkpoints);
     return BAL_OK;
+}
+
+/* A shared lock is refused while a process trains, and is gone when the descriptor is closed. */
+bool bal_run_folder_in_use(const bal_run_folder *folder) {
+    int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool refused = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return refused;
 }
 
 /* ---- files ---- */

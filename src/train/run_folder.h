@@ -49,6 +49,9 @@ void bal_run_folder_release(bal_run_folder *folder);
  *  written. BAL_EINVAL when another one is at it. */
 BAL_WARN_UNUSED bal_status bal_run_folder_lock(bal_run_folder *folder, bal_error *err);
 
+/** Whether some process holds that lock at this moment; its owner notices nothing. */
+bool bal_run_folder_in_use(const bal_run_folder *folder);
+
 /** Full path of a file in the folder; bal_free; NULL when out of memory. */
 char *bal_run_folder_path(const bal_run_folder *folder, const char *name);
 

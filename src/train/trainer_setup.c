@@ -144,6 +144,11 @@ static bal_status prepare_program(bal_trainer *trainer, bal_error *err) {
 static bal_status fill_trainer(bal_trainer *trainer, bal_error *err) {
     const bal_recipe *recipe = trainer->recipe;
     const bal_dataset *dataset = trainer->dataset;
+    /* Recipes of evaluations have none by intent, so that reading them cannot refuse this. */
+    if (recipe->data.split.val == 0)
+        return bal_place_fail(
+            err, BAL_ERECIPE, &recipe->data.split.place,
+            "data.split.val is 0; wanted a share of the rows to watch training by");
     if (dataset->split.count[BAL_SPLIT_VAL] == 0)
         return bal_place_fail(err, BAL_EDATA, &recipe->data.split.place,
                               "no validation rows: raise data.split.val; without them nothing can "

@@ -220,7 +220,7 @@ static const rule_case cases[] = {
      "stages=[{name: one, heads: {label: {class_weights: {kind: explicit, values: {q: 2}}}}}]",
      ERROR, "no class is called so: q"},
     {"start-refused", "data.split={kind: random, train: 0.9, val: 0, test: 0.1}", ERROR,
-     "no validation rows"},
+     "data.split.val is 0"},
 };
 
 static void run_case(lab *l, const rule_case *c) {

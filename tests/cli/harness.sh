@@ -60,7 +60,7 @@ never_says() {
 json() { # FILE PYTHON
     [ "$(wc -l <"$1")" -eq 1 ] && grep -q '^{.*}$' "$1" || fail "$1 is not one JSON object"
     command -v python3 >/dev/null || return 0
-    python3 -c 'import json, math, sys
+    python3 -c 'import json, math, re, sys
 o = json.load(open(sys.argv[1]))
 if not eval(sys.argv[2]):
     sys.exit("not so: " + sys.argv[2])' "$1" "$2" || fail "$1 is not as expected"

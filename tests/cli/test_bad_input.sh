@@ -92,6 +92,8 @@ duplicate_names() {
 columns_that_are_not_there() {
     setup
     refused 3 "did you mean 'label'" train recipe.yaml data.target=labels --run run
+    sed 's/ignore: id}/ignore: id, split: {train: 1, val: 0, test: 0}}/' recipe.yaml >unwatched.yaml
+    refused 2 'unwatched.yaml:2:69: data.split.val is 0' train unwatched.yaml --run run
     refused 3 "did you mean 'id'" train recipe.yaml data.ignore=idd --run run
     refused 3 "'nonsense'" train recipe.yaml 'data.features=[a, nonsense]' --run run
 }

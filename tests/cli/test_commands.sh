@@ -76,6 +76,9 @@ things_that_are_not_there() {
     refused 2 'empty is not a run' show empty
     refused 2 'empty is not a run' eval empty
     refused 2 'empty is not a run' resume empty
+    echo 'name: a' >file.yaml
+    refused 2 'file.yaml is a file; wanted the folder of a run' resume file.yaml
+    refused 2 'file.yaml is a file; wanted the folder of a run' show file.yaml
     ballast 0 runs
     says out 'no runs here yet'
     ballast 0 runs --json
@@ -89,7 +92,9 @@ version() {
     ballast 0 --version
     cmp -s first out || fail '--version differs from version'
     ballast 0 version --json
-    json out '{"ballast", "compiler", "libraries"} <= set(o) and len(o["libraries"]) >= 4'
+    json out '{"ballast", "compiler", "libraries"} <= set(o) and \
+        set(o["libraries"]) == {"cairo", "jansson", "libfyaml", "libzip", "nettle", "sqlite3", "zlib"} and \
+        all(re.match(r"\d+\.\d+", v.lstrip("v")) for v in o["libraries"].values())'
 }
 
 lists() {
@@ -156,6 +161,8 @@ doctor() {
     ballast 0 doctor
     says out 'everything works'
     says out 'resumed bit-exactly'
+    grep -qE '^  sqlite3 +[0-9]+\.[0-9]+' out || fail 'no version of sqlite3'
+    grep -qE '^  nettle +[0-9]+\.[0-9]+' out || fail 'no version of nettle'
     TMPDIR=/nowhere
     export TMPDIR
     ballast 1 doctor

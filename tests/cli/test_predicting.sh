@@ -244,6 +244,12 @@ predict_refuses_what_does_not_fit() {
     sed 's/^\([0-9]*\),[^,]*/\1,word/' rows.csv >words.csv
     refused 3 "words.csv:2: row 1, column 'a'" predict run words.csv -o out.csv
     never_says err 'data.ignore' # there is no recipe to write it into
+    refused 3 "column 'label' holds text" predict run rows.csv -o out.csv --by-position
+    says err 'take the column out of the file'
+    never_says err 'data.'
+    printf '\223NUMPY\001\000v\000' >rows.npy
+    refused 3 'wanted csv or npz' predict run rows.npy -o out.csv
+    says err 'numpy.savez("rows.npz", X=array)'
     refused 3 'rows.csv' predict rows.csv rows.csv -o out.csv
     head -c 1000 run/model.safetensors >cut.safetensors
     refused 3 'cut.safetensors' predict cut.safetensors rows.csv -o out.csv

@@ -321,11 +321,35 @@ plots_are_drawn() {
     [ -d run/plots ] || fail 'resuming a complete run draws them again'
 }
 
+a_run_that_trains_is_not_called_interrupted() {
+    make_rows 400 >rows.csv
+    make_recipe
+    timeout 60 "$program" train recipe.yaml train.epochs=100000 --run all/run --threads 1 >log 2>&1 &
+    pid=$!
+    until [ -s all/run/metrics.jsonl ]; do
+        kill -0 "$pid" 2>/dev/null || fail 'ended before it was looked at'
+        sleep 0.01
+    done
+    ballast 0 show all/run
+    says out 'running after'
+    never_says out 'resume'
+    ballast 0 show all/run --json
+    json out 'o["status"] == "running" and o["epochs"] > 0 and o["model"] is None'
+    ballast 0 runs all
+    says out 'running'
+    kill -0 "$pid" 2>/dev/null || fail 'ended by being looked at'
+    kill -s TERM "$pid"
+    wait "$pid"
+    ballast 0 show all/run
+    says out 'interrupted after'
+    says out 'ballast resume all/run'
+}
+
 run_cases train_leaves_what_the_contract_names train_prints_rows_and_a_summary \
     train_json_is_one_object stages_are_shown_one_after_the_other \
     a_stage_that_is_stopped_ends_the_run_with_4 incidents_name_their_stages overrides_and_quotes run_folders_are_numbered_and_never_overwritten \
     folders_of_any_name narrow_terminals closed_files_are_no_files_to_write_to show_tells_what_happened \
-    runs_come_best_first \
+    runs_come_best_first a_run_that_trains_is_not_called_interrupted \
     resume_of_a_complete_run_gives_its_summary_again a_guard_that_stops_ends_with_4 \
     a_collapse_that_is_not_recovered_ends_with_4 a_guard_that_warns_lets_it_go_on \
     a_failure_is_json_too checked_before_training check_tells more_memory_than_there_is plots_are_drawn

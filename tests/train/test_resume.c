@@ -359,7 +359,10 @@ static void a_run_in_use_is_refused(void **unused) {
     bal_run_folder folder = {0};
     bal_outcome outcome;
     assert_int_equal(bal_run_folder_open(&folder, kit_path(&k, "cut"), &err), BAL_OK);
+    assert_false(bal_run_folder_in_use(&folder));
     assert_int_equal(bal_run_folder_lock(&folder, &err), BAL_OK);
+    assert_true(bal_run_folder_in_use(&folder));
+    assert_true(bal_run_folder_in_use(&folder)); /* looking takes nothing away */
     assert_int_equal(kit_resume(&k, "cut", &outcome, &err), BAL_EINVAL);
     assert_non_null(strstr(err.message, "another process is training"));
     bal_run_folder_release(&folder);

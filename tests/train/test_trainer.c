@@ -333,11 +333,17 @@ static void a_collapse_without_an_eligible_one_has_no_model(void **unused) {
 /* ---- refusals ---- */
 
 static void runs_without_validation_rows_are_refused(void **unused) {
+    static const char few[] = "x0,x1,x2,x3,label\n1,2,3,4,a\n4,3,2,1,b\n1,1,3,3,a\n";
     kit k;
     bal_error err = {0};
     bal_outcome outcome;
     kit_init(&k);
     k.overrides = "data.split={kind: random, train: 0.8, val: 0, test: 0.2}";
+    assert_int_equal(kit_train(&k, "run", &outcome, &err), BAL_ERECIPE);
+    assert_non_null(strstr(err.message, "data.split.val is 0"));
+    bal_error_clear(&err);
+    kit_write(kit_path(&k, "few.csv"), few, sizeof few - 1);
+    k.overrides = "data.path=few.csv|data.split={kind: sequential, train: 0.9, val: 0.1, test: 0}";
     assert_int_equal(kit_train(&k, "run", &outcome, &err), BAL_EDATA);
     assert_non_null(strstr(err.message, "no validation rows"));
     assert_false(bal_path_exists(kit_path(&k, "run")));
