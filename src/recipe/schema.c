@@ -906,7 +906,8 @@ const bal_schema_key bal_schema_table[] = {
      SLOT(bal_recipe, guard.max_rollbacks),
      .fallback = "3",
      .range = FROM_TO(0, 1000),
-     .help = "Rollbacks until the run is given up as collapsed."},
+     .help = "Rollbacks until the run is given up as collapsed. One that follows before the last "
+             "has proved itself starts the stage again."},
     {.path = "checkpoint",
      .type = BAL_SCHEMA_SECTION,
      NO_SLOT,

@@ -17,7 +17,7 @@ typedef enum bal_outcome {
     BAL_OUTCOME_RUNNING,
     BAL_OUTCOME_DONE,       /* all epochs, or early stopping */
     BAL_OUTCOME_STOPPED,    /* the guard or a rule stopped it (policy stop) */
-    BAL_OUTCOME_COLLAPSED,  /* recovery was given up */
+    BAL_OUTCOME_COLLAPSED,  /* recovery was given up, or led to nothing worth keeping */
     BAL_OUTCOME_INTERRUPTED /* cancelled; a checkpoint was written */
 } bal_outcome;
 
